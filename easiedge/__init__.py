@@ -1,0 +1,65 @@
+"""easiedge: global filter pruning by ADMM with information gain.
+
+Public names are loaded when first used, so that ``import easiedge`` and the command line start quickly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Budget": "easiedge.unit",
+    "EasiEdgeError": "easiedge.errors",
+    "FilterGroup": "easiedge.unit",
+    "FilterMask": "easiedge.unit",
+    "FilterScores": "easiedge.unit",
+    "GlobalPruning": "easiedge.schedule.global_pruning",
+    "compensate": "easiedge.surgery.compensate",
+    "count": "easiedge.model.cost",
+    "find_groups": "easiedge.model.filter_groups",
+    "load": "easiedge.deploy.artifact",
+    "masked": "easiedge.model.gates",
+    "project": "easiedge.projection.project",
+    "prune": "easiedge.schedule.prune",
+    "save": "easiedge.deploy.artifact",
+    "score": "easiedge.scoring.score",
+    "select": "easiedge.surgery.select",
+    "shrink": "easiedge.surgery.shrink",
+}
+
+__all__ = [
+    "Budget",
+    "EasiEdgeError",
+    "FilterGroup",
+    "FilterMask",
+    "FilterScores",
+    "GlobalPruning",
+    "compensate",
+    "count",
+    "find_groups",
+    "load",
+    "masked",
+    "project",
+    "prune",
+    "save",
+    "score",
+    "select",
+    "shrink",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name in _WHERE:
+        value = getattr(importlib.import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'easiedge' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted([*__all__, "__version__"])

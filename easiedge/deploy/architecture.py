@@ -1,0 +1,155 @@
+"""A network as data: its graph, layers and arguments as JSON, from which it is made again without pickle or its own code."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from easiedge.deploy.functions import ATTRIBUTES, FUNCTIONS, METHODS, name_of
+from easiedge.deploy.layers import describe_layer, make_layer
+from easiedge.errors import ModelError
+from easiedge.model.graph import trace
+
+SCHEMA = 1
+_PATH_PART = re.compile(r"[A-Za-z0-9_-]+")  # torch.fx writes these into generated code: nothing else may get there
+_DTYPES = {str(d): d for d in (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.bool)}
+
+
+def describe(network: nn.Module) -> dict[str, Any]:
+    """The architecture of a network as JSON-able data.
+
+    Raises:
+        ModelError: a layer or function that an artifact cannot hold; it is named.
+    """
+    traced = trace(network)
+    modules = dict(traced.named_modules())
+    layers: dict[str, Any] = {}
+    tensors: dict[str, Any] = {}
+    nodes = []
+    parameters, buffers = dict(traced.named_parameters()), dict(traced.named_buffers())
+    for n in traced.graph.nodes:
+        target: Any = str(n.target)
+        if n.op == "call_module":
+            layers.setdefault(target, describe_layer(target, modules[target]))
+        elif n.op == "get_attr":
+            tensor = parameters[target] if target in parameters else buffers.get(target)
+            if tensor is None:
+                raise ModelError(f"the network reads {target!r}, which is neither a parameter nor a buffer: register it as a buffer")
+            tensors[target] = {"shape": list(tensor.shape), "dtype": str(tensor.dtype), "parameter": target in parameters}
+        elif n.op == "call_function":
+            target = name_of(n.target)
+            if target is None:
+                raise ModelError(f"the network calls {getattr(n.target, '__name__', n.target)!r}, which an artifact cannot hold: use torch.nn layers for it")
+        elif n.op == "call_method" and target not in METHODS:
+            raise ModelError(f"the network calls the tensor method {target!r}, which an artifact cannot hold")
+        nodes.append({"name": n.name, "op": n.op, "target": target, "args": _pack(n.args), "kwargs": _pack(dict(n.kwargs))})
+    return {"schema": SCHEMA, "name": type(network).__name__, "layers": layers, "tensors": tensors, "nodes": nodes}
+
+
+def build(description: dict[str, Any]) -> fx.GraphModule:
+    """Make the network that `describe` described, with fresh weights, in training mode.
+
+    Raises:
+        ModelError: another schema, or a description that names anything outside the allowed layers, functions and methods.
+    """
+    if not isinstance(description, dict) or description.get("schema") != SCHEMA:
+        found = description.get("schema") if isinstance(description, dict) else None
+        raise ModelError(f"the architecture has schema {found!r}; this version of easiedge reads {SCHEMA}: update easiedge, or export again")
+    try:
+        return _build(description)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ModelError(f"the architecture is malformed ({type(error).__name__}: {error}): export it again") from error
+
+
+def _build(description: dict[str, Any]) -> fx.GraphModule:
+    root = nn.Module()
+    for name, layer in description["layers"].items():
+        _attach(root, name, make_layer(name, layer))
+    for name, tensor in description["tensors"].items():
+        value = torch.zeros(tensor["shape"], dtype=_DTYPES[tensor["dtype"]])
+        _attach(root, name, nn.Parameter(value, requires_grad=value.is_floating_point()) if tensor["parameter"] else value)
+    graph = fx.Graph()
+    made: dict[str, fx.Node] = {}
+    for node in description["nodes"]:
+        op, target = node["op"], node["target"]
+        if op == "call_function":
+            if target not in FUNCTIONS:
+                raise ModelError(f"the artifact calls {target!r}, which is not allowed: it was changed, or made by a newer version")
+            if target == "getattr" and node["args"]["tuple"][1] not in ATTRIBUTES:
+                raise ModelError(f"the artifact reads the attribute {node['args']['tuple'][1]!r}, which is not allowed")
+            target = FUNCTIONS[target]
+        elif op == "call_method" and target not in METHODS:
+            raise ModelError(f"the artifact calls the method {target!r}, which is not allowed")
+        elif op not in ("placeholder", "get_attr", "call_module", "call_method", "output") or not isinstance(target, str):
+            raise ModelError(f"the artifact has a node of kind {op!r}, which is not known")
+        elif op in ("get_attr", "call_module") and target not in description["tensors" if op == "get_attr" else "layers"]:
+            raise ModelError(f"the artifact uses {target!r}, which it does not hold")
+        if not all(str(key).isidentifier() for key in node["kwargs"].get("dict", {})):
+            raise ModelError(f"the artifact's node {node['name']!r} has an argument whose name is not a name")
+        if not str(node["name"]).isidentifier() or (op in ("placeholder", "call_method") and not target.lstrip("*").isidentifier()):
+            raise ModelError(f"the artifact has a node named {node['name']!r}, which is not a name")
+        made[node["name"]] = graph.create_node(op, target, _unpack(node["args"], made), _unpack(node["kwargs"], made), name=node["name"])
+    graph.lint()
+    name = str(description["name"])
+    return fx.GraphModule(root, graph, class_name=name if name.isidentifier() else "Network")
+
+
+def _attach(root: nn.Module, name: str, value: Any) -> None:
+    *path, leaf = name.split(".")
+    if not all(_PATH_PART.fullmatch(part) for part in (*path, leaf)):
+        raise ModelError(f"the artifact has a layer named {name!r}, which is not a name")
+    for part in path:
+        if part not in root._modules:
+            root.add_module(part, nn.Module())
+        root = root.get_submodule(part)
+    if isinstance(value, nn.Module):
+        root.add_module(leaf, value)
+    elif isinstance(value, nn.Parameter):
+        root.register_parameter(leaf, value)
+    else:
+        root.register_buffer(leaf, value)
+
+
+def _pack(value: Any) -> Any:
+    """Arguments of a node as JSON: nodes, tuples, slices and dtypes become small tagged objects."""
+    if isinstance(value, fx.Node):
+        return {"node": value.name}
+    if isinstance(value, tuple):
+        return {"tuple": [_pack(v) for v in value]}
+    if isinstance(value, list):
+        return [_pack(v) for v in value]
+    if isinstance(value, dict):
+        return {"dict": {k: _pack(v) for k, v in value.items()}}
+    if isinstance(value, slice):
+        return {"slice": [_pack(value.start), _pack(value.stop), _pack(value.step)]}
+    if value is Ellipsis:
+        return {"ellipsis": True}
+    if isinstance(value, torch.dtype):
+        return {"dtype": str(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ModelError(f"the network's forward holds the argument {value!r} of type {type(value).__name__}, which an artifact cannot hold")
+
+
+def _unpack(value: Any, made: dict[str, fx.Node]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(v, made) for v in value]
+    if not isinstance(value, dict):
+        return value
+    ((tag, inner),) = value.items()
+    if tag == "node":
+        return made[inner]
+    if tag == "tuple":
+        return tuple(_unpack(v, made) for v in inner)
+    if tag == "dict":
+        return {str(k): _unpack(v, made) for k, v in inner.items()}
+    if tag == "slice":
+        return slice(*(_unpack(v, made) for v in inner))
+    if tag == "ellipsis":
+        return Ellipsis
+    if tag == "dtype":
+        return _DTYPES[inner]
+    raise ModelError(f"the artifact has an argument of kind {tag!r}, which is not known")

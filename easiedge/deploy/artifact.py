@@ -1,0 +1,78 @@
+"""Save and load a network without pickle: ``architecture.json`` and ``model.safetensors``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import fx, nn
+
+from easiedge.deploy.architecture import build, describe
+from easiedge.deploy.atomic import write_atomically
+from easiedge.errors import EasiEdgeError, ModelError
+
+ARCHITECTURE, WEIGHTS = "architecture.json", "model.safetensors"
+
+
+def save(network: nn.Module, directory: str | Path) -> None:
+    """Write ``network`` into ``directory``; it loads anywhere with `load`, without its class and without pruning again.
+
+    Args:
+        network: any network whose layers and functions are torch's own, usually from `shrink`.
+        directory: made if need be; files are written whole or not at all.
+
+    Raises:
+        ModelError: the network holds something that an artifact cannot.
+        EasiEdgeError: the directory cannot be written.
+    """
+    directory = Path(directory)
+    description = describe(network)
+    reached = {*description["layers"], *(name.rpartition(".")[0] for name in description["tensors"])}
+    state = {
+        name: tensor.detach().cpu().contiguous().clone()
+        for name, tensor in network.state_dict().items()
+        if _owner(name, reached) or name in description["tensors"]
+    }
+    write_atomically(directory / WEIGHTS, safetensors.torch.save(state))
+    write_atomically(directory / ARCHITECTURE, json.dumps(description, indent=1))
+
+
+def _owner(name: str, layers: set[str]) -> bool:
+    """Whether a state-dict entry belongs to a layer that the graph calls."""
+    parts = name.split(".")
+    return any(".".join(parts[:k]) in layers for k in range(len(parts), 0, -1))
+
+
+def load(directory: str | Path) -> fx.GraphModule:
+    """Load what `save` wrote, in eval mode on the CPU.  Nothing in the files is executed.
+
+    Raises:
+        EasiEdgeError: a file is missing.
+        ModelError: the files are malformed, do not fit each other, or name anything outside the allowed set.
+    """
+    directory = Path(directory)
+    try:
+        description = json.loads((directory / ARCHITECTURE).read_text(encoding="utf-8"))
+        state = safetensors.torch.load((directory / WEIGHTS).read_bytes())
+    except FileNotFoundError as error:
+        raise EasiEdgeError(f"{directory} holds no network ({Path(error.filename).name} is missing): give the folder that easiedge.save wrote") from error
+    except (ValueError, SafetensorError, OSError) as error:
+        raise ModelError(f"the network in {directory} cannot be read ({error}): copy or export it again") from error
+    network = build(description)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(f"weights and architecture in {directory} do not fit each other ({first}): copy or export it again") from error
+    _float_state(network, state)
+    return network.eval()
+
+
+def _float_state(network: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Layers are made in float32; follow the file where it holds another precision."""
+    for name, parameter in network.named_parameters():
+        if parameter.dtype != state[name].dtype:
+            parameter.data = state[name].clone()

@@ -1,0 +1,138 @@
+"""Find the units of a network: every set of channels that can only be removed together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor, fx, nn
+
+from easiedge.errors import ModelError
+from easiedge.model import operations
+from easiedge.model.graph import evaluating, trace, two_images
+from easiedge.model.labels import FIXED, LabelPropagation
+from easiedge.unit import FilterGroup, Member
+
+
+def find_groups(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> list[FilterGroup]:
+    """All prunable groups of ``model``, in forward order.
+
+    Plain filters, residual streams, depthwise partners, concatenations and linear neurons are found by following every
+    channel through the traced forward (`easiedge.model.labels`).  The network's inputs and outputs are never part of a
+    group, nor are channels that flow into an operation easiedge does not know (attention, layer norm over channels, ...).
+    A convolution group of a grouped convolution is one unit.
+
+    Args:
+        model: any network that `torch.fx` can trace; it is left as it was.
+        example_inputs: a batch of inputs, ``[batch, ...]``.
+
+    Raises:
+        ModelError: the network cannot be traced or run, or has nothing to prune.
+    """
+    return analyse(model, example_inputs)[1]
+
+
+def analyse(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> tuple[LabelPropagation, list[FilterGroup]]:
+    """The labelled graph and the groups read off it; `shrink` needs both."""
+    traced = trace(model)
+    walk = LabelPropagation(traced)
+    with evaluating(model), evaluating(traced), torch.no_grad():
+        try:
+            walk.run(*two_images(model, example_inputs))
+        except (RuntimeError, ValueError, IndexError) as error:
+            first = (str(error).strip().splitlines() or [""])[0][:200]
+            raise ModelError(
+                f"{type(model).__name__} does not run on the example inputs ({first}): give inputs of the shape the network expects"
+            ) from error
+    gates = _gates(walk)
+    groups = _groups(walk, gates)
+    if not groups:
+        why = "; ".join(f"{node}: {reason}" for node, reason in list(walk.reasons.items())[:3])
+        raise ModelError(f"{type(model).__name__} has nothing to prune: every channel is fixed ({why or 'no hidden layer'})")
+    return walk, groups
+
+
+def _gates(walk: LabelPropagation) -> set[str]:
+    """Layers whose output needs a gate so that gate 0 equals removal; fixes labels where no gate could do it.
+
+    A reader (convolution, linear layer) must see zero on removed channels.  That demand travels backwards through what keeps
+    zero at zero (sums, pools, ReLU) until a layer can be gated.  Behind a norm nothing is demanded of what is before it.
+    """
+    need: dict[fx.Node, bool] = defaultdict(bool)
+    gates: set[str] = set()
+    for n in reversed(list(walk.module.graph.nodes)):  # type: ignore[union-attr]
+        kind = operations.kind(n, walk.modules)
+        sources = n.all_input_nodes
+        if kind in ("conv", "linear", "norm"):
+            if need[n]:
+                gates.add(str(n.target))
+            if kind != "norm" and not operations.is_depthwise(walk.modules[str(n.target)]):
+                need[sources[0]] = True
+        elif not need[n] or not sources:
+            if need[n] and n.op == "get_attr":
+                walk.fix(walk.labels[n], n, "a parameter is added to it")
+        elif kind == "elementwise":
+            if operations.keeps_zero(n, walk.modules):
+                need[sources[0]] = True
+            else:
+                walk.fix(walk.labels[n], n, "a function that does not keep zero at zero lies before the next layer")
+        elif kind in ("product", "quotient"):
+            first = sources[0] if kind == "quotient" else max(sources, key=lambda a: walk.shapes.get(a, torch.Size()).numel())
+            need[first] = True
+        elif kind == "sum":
+            if any(isinstance(a, int | float) for a in n.args):
+                walk.fix(walk.labels[n], n, "a constant is added to it")
+            for a in sources:
+                need[a] = True
+        elif kind in ("shape", "pool", "reduction", "pad"):
+            for a in sources:
+                need[a] = True
+    return gates
+
+
+def _groups(walk: LabelPropagation, gates: set[str]) -> list[FilterGroup]:
+    unit_of = components(walk)
+    fixed = unit_of[FIXED]
+    parts: dict[int, list[tuple[str, str, list[int]]]] = defaultdict(list)
+    for (layer, axis), labels in walk.members.items():
+        found: dict[int, list[int]] = defaultdict(list)
+        for channel, unit in enumerate(unit_of[labels.numpy()].tolist()):
+            if unit != fixed:
+                found[unit].append(channel)
+        for unit, channels in found.items():
+            parts[unit].append((layer, axis, channels))
+    by_signature: dict[Any, list[int]] = defaultdict(list)
+    for unit, members in parts.items():
+        produces = any(axis == "out" and walk.kinds[layer] in ("conv", "linear") for layer, axis, _ in members)
+        gated = any(axis == "out" and layer in gates for layer, axis, _ in members)
+        if produces and gated:
+            by_signature[tuple((layer, axis, len(channels)) for layer, axis, channels in members)].append(unit)
+    groups, names = [], set()
+    order = {layer: i for i, (layer, _) in enumerate(walk.members)}
+    for signature, units in by_signature.items():
+        units.sort(key=lambda u: parts[u][0][2])
+        members = tuple(
+            Member(layer, axis, torch.tensor([parts[u][m][2] for u in units]))
+            for m, (layer, axis, _) in enumerate(signature)
+        )
+        kinds = {m.layer: walk.kinds[m.layer] for m in members}
+        first = next(m.layer for m in members if m.axis == "out" and kinds[m.layer] in ("conv", "linear"))
+        name, number = first, 1
+        while name in names:
+            number += 1
+            name = f"{first}#{number}"
+        names.add(name)
+        gated = tuple(m.layer for m in members if m.axis == "out" and m.layer in gates)
+        groups.append(FilterGroup(name, len(units), members, gated, kinds))
+    return sorted(groups, key=lambda g: order[g.layers[0]])
+
+
+def components(walk: LabelPropagation) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The unit each label belongs to, ``[labels]``."""
+    pairs = torch.cat(walk.same).numpy() if walk.same else np.zeros((0, 2), dtype=np.int64)
+    graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(walk.count, walk.count))
+    return np.asarray(connected_components(graph, directed=False)[1])

@@ -1,0 +1,78 @@
+"""The global pruning subproblem: keep the most informative units within the budget.
+
+    minimise IG(S)   over S   subject to   every budget holds, and every group keeps at least its floor
+
+With equal costs exactly the number of units asked for goes; with unequal costs no removed unit could be put back without
+breaking a limit.  Not a Euclidean projection: that would keep the largest norms, this keeps the most informative units
+(design: method.md section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from easiedge.errors import EasiEdgeError
+from easiedge.model.cost import NetworkCost, network_cost
+from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
+from easiedge.projection.global_topk import project_globally
+from easiedge.projection.joint_greedy import JointOrder
+from easiedge.projection.layerwise_topk import project_layerwise
+from easiedge.projection.order import Order, SingleScores, flat, mask_of, starts_of
+from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
+
+SCOPES = {"global": project_globally, "layerwise": project_layerwise}
+
+
+def project(
+    scores: FilterScores,
+    groups: Sequence[FilterGroup],
+    *,
+    budget: Budget,
+    scope: str = "global",
+    model: nn.Module | None = None,
+    example_inputs: Tensor | tuple[Tensor, ...] | None = None,
+    cost: NetworkCost | None = None,
+    min_units: int | Mapping[str, int] = 1,
+    max_ratio: float = 1.0,
+    round_to: int = 1,
+) -> FilterMask:
+    """Choose which units stay.
+
+    Args:
+        scores: of every unit of ``groups``; with an `Interaction` units are chosen together.
+        groups: the units that compete.
+        budget: what must go, at least; shares of parameters and MACs are of the whole network.
+        scope: ``"global"`` ranks all units together, ``"layerwise"`` takes the same share from each group.
+        model: the dense network and ``example_inputs``, to count costs; or give ``cost`` from `network_cost`.
+        min_units: units that every group keeps, one number or by group name (``"*"`` for the others).
+        max_ratio: largest share that any group may lose.
+        round_to: every group keeps a multiple of this many units, or all.
+
+    Raises:
+        BudgetError: the budget cannot be met; what is reachable and the groups that bind are named.
+    """
+    if scope not in SCOPES:
+        raise EasiEdgeError(f"unknown scope {scope!r}: choose one of {', '.join(SCOPES)}")
+    if cost is None:
+        if model is None or example_inputs is None:
+            raise EasiEdgeError("project needs the network to count costs: pass model= and example_inputs=, or cost=")
+        cost = network_cost(model, groups, example_inputs)
+    bounds = limits(budget, groups, cost, Floors(min_units, max_ratio, round_to))
+    mask = choose(scores, groups, bounds, scope)
+    warn_of_collapse(mask.kept(), groups)
+    return mask
+
+
+def choose(scores: FilterScores, groups: Sequence[FilterGroup], bounds: Limits, scope: str) -> FilterMask:
+    """Choose among the units of ``groups``, which may be what earlier choices have left of those that ``bounds`` counts."""
+    starts = starts_of(groups)
+    order: Order
+    if scores.interaction is not None:
+        if scores.interaction.names != tuple(g.name for g in groups):
+            raise EasiEdgeError("joint scores must be projected with the groups they were made for, in the same order")
+        order = JointOrder(scores.interaction, starts)
+    else:
+        order = SingleScores(flat(scores, groups), starts)
+    return mask_of(SCOPES[scope](order, bounds), groups)

@@ -1,0 +1,40 @@
+"""The closing table in the terminal: dense, pruned before and after fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def closing_table(metrics: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print accuracy, filters, parameters and MACs of the three networks, and what the budget asked for and got."""
+    dense, pruned = metrics["dense"], metrics["pruned"]
+    table = Table(title=f"{metrics['model']} on {metrics['data']}, method {metrics['method']}, seed {metrics['seed']}", title_justify="left")
+    table.add_column("network")
+    for name in ("test accuracy", "filters", "parameters", "MACs"):
+        table.add_column(name, justify="right")
+    table.add_row("dense", _percent(dense["accuracy"]), *(_number(dense[k]) for k in ("filters", "params", "macs")))
+    table.add_row("pruned, before fine-tuning", _percent(pruned["accuracy_before_finetune"]), *_share(dense, pruned))
+    table.add_row("pruned, fine-tuned", _percent(pruned["accuracy"]), *_share(dense, pruned), style="bold")
+    out = console or Console()
+    out.print(table)
+    asked, got = metrics["budget"]["requested"], metrics["budget"]["achieved"]
+    out.print("budget: " + ", ".join(f"{name} asked {value:.4g}, got {got[name]:.4f}" for name, value in asked.items()))
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f} %"
+
+
+def _number(value: float) -> str:
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
+        if value >= size:
+            return f"{value / (1e3 if unit == ' k' else size):.2f}{unit}"
+    return f"{value:.0f}"
+
+
+def _share(dense: Mapping[str, Any], pruned: Mapping[str, Any]) -> list[str]:
+    return [f"{_number(pruned[k])} ({pruned[k] / dense[k]:.1%})" for k in ("filters", "params", "macs")]

@@ -1,0 +1,65 @@
+"""Score the units of a network by any criterion, by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from easiedge.errors import EasiEdgeError
+from easiedge.scoring.batches import Batches
+from easiedge.scoring.information_gain import information_gain
+from easiedge.scoring.joint_information_gain import joint_information_gain
+from easiedge.scoring.magnitude import magnitude
+from easiedge.scoring.random_order import random_order
+from easiedge.scoring.squared_taylor import squared_taylor
+from easiedge.scoring.taylor_information_gain import taylor_information_gain
+from easiedge.unit import FilterGroup, FilterScores
+
+CRITERIA: dict[str, Callable[..., FilterScores]] = {
+    "information_gain": information_gain,
+    "taylor_information_gain": taylor_information_gain,
+    "joint_information_gain": joint_information_gain,
+    "squared_taylor": squared_taylor,
+    "l1_magnitude": partial(magnitude, p=1),
+    "l2_magnitude": partial(magnitude, p=2),
+    "random": random_order,
+}
+
+
+def criterion_by_name(name: str) -> Callable[..., FilterScores]:
+    """Look a criterion up; an unknown name lists the known ones."""
+    if name not in CRITERIA:
+        raise EasiEdgeError(f"unknown criterion {name!r}: choose one of {', '.join(CRITERIA)}")
+    return CRITERIA[name]
+
+
+def accepts(criterion: str, option: str) -> bool:
+    """Whether a criterion takes an option, such as ``tutor`` or ``mask``."""
+    return option in inspect.signature(criterion_by_name(criterion)).parameters
+
+
+def score(
+    model: nn.Module, groups: Sequence[FilterGroup], batches: Batches, criterion: str = "taylor_information_gain", **options: Any
+) -> FilterScores:
+    """Score every unit of ``groups``; the units with the lowest scores lose least when removed.
+
+    Args:
+        model: the network; it is left as it was found.
+        groups: from `find_groups`, or any subset.
+        batches: an iterable of inputs ``[batch, ...]`` or of (inputs, targets).
+        criterion: a name in ``CRITERIA``.
+        **options: of the criterion, such as ``probe``, ``passes``, ``seed``, ``tutor``.
+
+    Raises:
+        EasiEdgeError: unknown criterion or option, no batches, missing labels, outputs that are not finite.
+    """
+    function = criterion_by_name(criterion)
+    known = [n for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise EasiEdgeError(f"criterion {criterion!r} has no option {option!r}: it takes {', '.join(known) or 'none'}")
+    return function(model, groups, batches, **options)

@@ -1,0 +1,130 @@
+"""Rewrite sizes that a forward has written into it, after channels were removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from easiedge.errors import ModelError
+from easiedge.model import operations
+from easiedge.model.labels import LabelPropagation, varying
+
+
+class Rewriter(fx.Interpreter):
+    """Run the compact network node by node and mend each shape operation just before it runs.
+
+    A shape operation is right when, run on the labels of the kept channels, it gives the kept labels of its output.
+    """
+
+    def __init__(self, compact: fx.GraphModule, walk: LabelPropagation, kept: Tensor, unit_of: Tensor) -> None:
+        super().__init__(compact, garbage_collect_values=True)
+        self.walk, self.kept, self.unit_of = walk, kept, unit_of
+        self.modules = dict(compact.named_modules())
+        self.before = {n.name: n for n in walk.labels}
+        self.shapes: dict[fx.Node, torch.Size] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Mend the node if it needs it, then run it."""
+        kind = operations.kind(n, self.modules)
+        if kind == "pad":
+            self._mend_pad(n)
+        elif kind == "shape" and self._channels_moved(n) and not self._right(n):
+            self._mend_shape(n)
+            if not self._right(n):
+                raise ModelError(
+                    f"removing these units changes {n.format_node()!r} in the network's forward in a way easiedge cannot rewrite: "
+                    "write sizes there with x.size() or -1, or leave the groups around it out"
+                )
+        value = super().run_node(n)
+        if isinstance(value, Tensor):
+            self.shapes[n] = value.shape
+        return value
+
+    def _labels(self, n: fx.Node) -> Any:
+        """The units of the kept channels of a node's tensor (or tensors)."""
+        return self._filter(self.walk.labels[self.before[n.name]])
+
+    def _filter(self, labels: Any) -> Any:
+        if isinstance(labels, tuple | list):
+            return tuple(self._filter(part) for part in labels)
+        for d in varying(labels):
+            labels = labels.index_select(d, self.kept[labels.movedim(d, 0).reshape(labels.shape[d], -1)[:, 0]].nonzero()[:, 0])
+        return self.unit_of[labels]
+
+    def _channels_moved(self, n: fx.Node) -> bool:
+        return n.name in self.before and any(isinstance(self.env.get(a), Tensor) for a in n.all_input_nodes)
+
+    def _right(self, n: fx.Node) -> bool:
+        look = lambda a: self._labels(a).expand(self.shapes[a]) if a in self.shapes else self.env[a]  # noqa: E731
+        try:
+            args, kwargs = fx.node.map_arg(n.args, look), fx.node.map_arg(n.kwargs, look)
+            if n.op == "call_module":
+                result = self.modules[str(n.target)](*args, **kwargs)
+            elif n.op == "call_method":
+                result = getattr(args[0], str(n.target))(*args[1:], **kwargs)
+            else:
+                assert callable(n.target)
+                result = n.target(*args, **kwargs)
+        except (RuntimeError, IndexError):
+            return False
+        expected = self._labels(n)
+        pairs = [(result, expected)] if isinstance(result, Tensor) else list(zip(result, expected, strict=False))
+        if not isinstance(result, Tensor) and len(result) != len(expected):
+            return False
+        return all(_same(r, e) for r, e in pairs)
+
+    def _mend_shape(self, n: fx.Node) -> None:
+        """New literal sizes for view, reshape and expand; explicit sizes for chunk and split; new bounds for slices."""
+        expected = self._labels(n)
+        if isinstance(expected, tuple):
+            source = n.args[0]
+            dim = next((d for part in expected for d in varying(part)), 1)
+            n.op, n.target = "call_function", torch.split
+            n.args, n.kwargs = (source, [part.shape[dim] for part in expected], dim), {}
+            return
+        shape = self.walk.shapes[self.before[n.name]]
+        changed = {d: expected.shape[d] for d in varying(self.walk.labels[self.before[n.name]])}
+        literal = n.target in ("view", "reshape", "expand") or n.target is torch.reshape
+        if literal:
+            sizes = list(n.args[1]) if isinstance(n.args[1], tuple | list) else list(n.args[1:])
+            for d, size in changed.items():
+                if isinstance(sizes[d], int) and sizes[d] == shape[d]:
+                    sizes[d] = size
+            n.args = (n.args[0], tuple(sizes)) if isinstance(n.args[1], tuple | list) else (n.args[0], *sizes)
+        elif isinstance(n.args[1], tuple):
+            source = n.args[0]
+            assert isinstance(source, fx.Node)
+            index: list[Any] = list(n.args[1])
+            for d in changed:
+                have = self._labels(source).movedim(d, 0).reshape(self.shapes[source][d], -1)[:, 0]
+                want = expected.movedim(d, 0).reshape(expected.shape[d], -1)[:, 0]
+                first = int((have == want[0]).nonzero()[0, 0])
+                index[d] = slice(first, first + len(want), None)
+            n.args = (source, tuple(index))
+
+    def _mend_pad(self, n: fx.Node) -> None:
+        """Channel padding keeps its zeros only for units that stay."""
+        old, source = self.before[n.name], self.before[n.all_input_nodes[0].name]
+        before, after = self.walk.shapes[source], self.walk.shapes[old]
+        if len(after) < 2 or before[1] == after[1]:
+            return
+        amounts: list[int] = list(n.args[1] if len(n.args) > 1 else n.kwargs["pad"])  # type: ignore[arg-type, call-overload]
+        at = 2 * (len(after) - 2)
+        stays = self.kept[self.walk.labels[old].expand(1, after[1], *[1] * (len(after) - 2)).reshape(-1)]
+        amounts[at + 1] = int(stays[amounts[at] + before[1] :].sum())
+        amounts[at] = int(stays[: amounts[at]].sum())
+        if len(n.args) > 1:
+            n.args = (n.args[0], tuple(amounts), *n.args[2:])
+        else:
+            n.kwargs = {**n.kwargs, "pad": tuple(amounts)}
+
+
+def _same(result: Any, expected: Any) -> bool:
+    if not isinstance(result, Tensor):
+        return True
+    try:
+        return bool((result == expected.expand(result.shape)).all())
+    except RuntimeError:
+        return False

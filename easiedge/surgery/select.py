@@ -1,0 +1,120 @@
+"""Selection by turns: remove a chunk, compensate, expand again in the network that is left, remove the next chunk.
+
+The quadratic form behind the scores is local, so after each chunk the scores are taken anew at the smaller network, against
+the same tutor, the dense network (re-expansion, design: method.md section 4).  With compensation in between (section 5b)
+every expansion is taken in a network that still works.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from easiedge.errors import EasiEdgeError
+from easiedge.model.cost import network_cost
+from easiedge.model.graph import evaluating
+from easiedge.model.restrict import restrict, widen
+from easiedge.projection.budget import Floors, limits, warn_of_collapse
+from easiedge.projection.project import SCOPES, choose
+from easiedge.scoring.batches import Batches, inputs_of
+from easiedge.scoring.score import accepts, score
+from easiedge.surgery.compensate import Targets, compensated, dense_targets
+from easiedge.surgery.shrink import shrink
+from easiedge.unit import Budget, FilterGroup, FilterMask
+
+Progress = Callable[[int, int, FilterMask], None]
+
+
+def select(
+    model: nn.Module,
+    groups: Sequence[FilterGroup],
+    batches: Batches,
+    *,
+    budget: Budget,
+    criterion: str = "joint_information_gain",
+    scope: str = "global",
+    chunk: float = 0.05,
+    compensation: str | None = None,
+    example_inputs: Tensor | tuple[Tensor, ...] | None = None,
+    tutor: nn.Module | None = None,
+    min_units: int | Mapping[str, int] = 1,
+    max_ratio: float = 1.0,
+    round_to: int = 1,
+    ridge: float = 1e-3,
+    positions: int = 32,
+    progress: Progress | None = None,
+    **options: Any,
+) -> FilterMask:
+    """Choose which units stay, by scoring and projection in turns.
+
+    Args:
+        model: the network, left as it was.
+        groups: the units that compete.
+        batches: calibration inputs, or (inputs, targets) for criteria that need labels.
+        budget: what must go in the end, at least.
+        criterion: any criterion of `score`; ``joint_information_gain`` chooses units together.
+        scope: ``"global"`` or ``"layerwise"``.
+        chunk: share of the budget's units (or cost) that goes before the next expansion; 1 for a single one.
+        compensation: ``"least_squares"`` refits the network after each chunk, always from ``model``; None does not.
+        example_inputs: inputs for tracing; the first batch by default.
+        tutor: the network whose outputs are to be kept; ``model`` itself by default.
+        min_units, max_ratio, round_to: floors, as in `project`.
+        ridge, positions: of the compensation, as in `compensate`.
+        progress: called after each chunk with (chunks done, chunks in all, mask so far).
+        **options: of the criterion, such as ``probe`` and ``passes``.
+
+    Raises:
+        BudgetError: the budget cannot be met.
+        EasiEdgeError: unknown scope, criterion or compensation, or no batches.
+    """
+    if scope not in SCOPES:
+        raise EasiEdgeError(f"unknown scope {scope!r}: choose one of {', '.join(SCOPES)}")
+    if compensation not in (None, "none", "least_squares"):
+        raise EasiEdgeError(f"unknown compensation {compensation!r}: choose least_squares or none")
+    if not 0.0 < chunk <= 1.0:
+        raise EasiEdgeError(f"chunk={chunk} is outside (0, 1]: give the share of units to remove between two expansions")
+    kept_batches = list(batches)
+    if not kept_batches:
+        raise EasiEdgeError("select was given no calibration batches: pass a list of batches, or a loader that is not used up")
+    example = inputs_of(kept_batches[0])[:2] if example_inputs is None else example_inputs
+    cost = network_cost(model, groups, example)
+    floors = Floors(min_units, max_ratio, round_to)
+    limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
+    steps = max(1, math.ceil(max(budget.shares().values()) / chunk - 1e-9)) if budget.shares() else 1
+    fit = compensation == "least_squares"
+    targets = dense_targets(model, kept_batches, positions=positions) if fit else None
+    if accepts(criterion, "tutor"):
+        options = {"tutor": _reference(tutor or model, kept_batches), **options}
+    mask = FilterMask.full(groups)
+    current: nn.Module = model
+    for step in range(1, steps + 1):
+        here = restrict(groups, mask)
+        scores = score(current, here, kept_batches, criterion, **options)
+        bounds = limits(budget.scaled(step / steps), groups, cost, floors)
+        mask = widen(choose(scores, here, bounds, scope), mask)
+        if progress is not None:
+            progress(step, steps, mask)
+        if step < steps:
+            current = _smaller(model, groups, mask, example, targets, ridge)
+    warn_of_collapse(mask.kept(), groups)
+    return mask
+
+
+def _smaller(
+    model: nn.Module, groups: Sequence[FilterGroup], mask: FilterMask, example: Any, targets: Targets | None, ridge: float
+) -> nn.Module:
+    if targets is None:
+        return shrink(model, groups, mask, example)
+    return compensated(model, groups, mask, targets, ridge)[1]
+
+
+@torch.no_grad()
+def _reference(tutor: nn.Module, batches: Sequence[Any]) -> list[Tensor]:
+    """The tutor's logits on each batch, computed once."""
+    device = next(tutor.parameters()).device
+    with evaluating(tutor):
+        return [tutor(inputs_of(batch).to(device)) for batch in batches]
