@@ -249,7 +249,7 @@ class LabelPropagation(fx.Interpreter):
             return self.labels[n.args[0]][n.args[1]]  # type: ignore[index]
         if not isinstance(n.args[0], tuple | list) and n.args[0] not in self.shapes:  # picking a number out of a shape
             return None
-        result = self._on_labels(n, lambda a: self.labels[a].expand(self.shapes[a]) if a in self.shapes else self.env[a])
+        result = self._on_labels(n, lambda a: self.labels[a].expand(self.shapes[a]).contiguous() if a in self.shapes else self.env[a])
         if isinstance(result, Tensor):
             return self._checked(n, compress(result))
         return tuple(self._checked(n, compress(r)) for r in result)

@@ -57,7 +57,7 @@ class Rewriter(fx.Interpreter):
         return n.name in self.before and any(isinstance(self.env.get(a), Tensor) for a in n.all_input_nodes)
 
     def _right(self, n: fx.Node) -> bool:
-        look = lambda a: self._labels(a).expand(self.shapes[a]) if a in self.shapes else self.env[a]  # noqa: E731
+        look = lambda a: self._labels(a).expand(self.shapes[a]).contiguous() if a in self.shapes else self.env[a]  # noqa: E731
         try:
             args, kwargs = fx.node.map_arg(n.args, look), fx.node.map_arg(n.kwargs, look)
             if n.op == "call_module":

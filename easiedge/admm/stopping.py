@@ -1,0 +1,40 @@
+"""When ADMM has done its work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from easiedge.admm.state import Record
+from easiedge.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Stop when the mask has settled and W agrees with Z, or at the limit.
+
+    Attributes:
+        unchanged: the mask must not have changed for this many iterations.
+        tolerance: bound on the primal residual.
+        max_iterations: the limit; None leaves it to the trainer.
+    """
+
+    unchanged: int = 2
+    tolerance: float = 1e-2
+    max_iterations: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that would stop before it starts."""
+        if self.unchanged < 1 or (self.max_iterations is not None and self.max_iterations < 1):
+            raise TrainingError(f"stopping has unchanged={self.unchanged}, max_iterations={self.max_iterations}: both must be 1 or more")
+
+    def reason(self, history: Sequence[Record]) -> str | None:
+        """Why to stop after these records, or None to go on."""
+        recent = history[-self.unchanged :]
+        settled = len(recent) == self.unchanged and all(record["flipped"] == 0.0 for record in recent)
+        primal = history[-1]["primal_residual"] if history else None
+        if settled and primal is not None and primal <= self.tolerance:
+            return f"the mask has not changed for {self.unchanged} iterations and the primal residual {primal:.3g} is within {self.tolerance:g}"
+        if self.max_iterations is not None and len(history) >= self.max_iterations:
+            return f"the limit of {self.max_iterations} iterations is reached"
+        return None

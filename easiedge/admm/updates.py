@@ -1,0 +1,64 @@
+"""The Z-step, the U-step and the change of rho, as functions from one state to the next.
+
+    minimise f(W) + indicator(Z within budget)   subject to   W = Z          (design: method.md section 6)
+
+The W-step is training; it sees the state through `easiedge.admm.penalty` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from easiedge.admm.gated import GatedParameter
+from easiedge.admm.state import ADMMState
+from easiedge.errors import TrainingError
+from easiedge.unit import FilterMask
+
+Tensors = Mapping[str, Tensor]
+
+
+def initial_state(W: Tensors, mask: FilterMask, rho: float, gated: Mapping[str, GatedParameter]) -> ADMMState:
+    """``Z = m * W`` and ``U = 0``: the state before the first W-step.
+
+    Raises:
+        TrainingError: rho is not a positive number.
+    """
+    _check(rho)
+    U = {name: torch.zeros_like(W[name], requires_grad=False) for name in gated}
+    return ADMMState(z_update(W, U, mask, gated), U, float(rho), mask)
+
+
+@torch.no_grad()
+def z_update(W: Tensors, U: Tensors, mask: FilterMask, gated: Mapping[str, GatedParameter]) -> dict[str, Tensor]:
+    """``Z = m * (W + U)``, with ``m`` the gate of each row's unit; rows that no unit owns are kept."""
+    return {name: (W[name] + U[name]).mul_(p.column(p.kept(mask), W[name])) for name, p in gated.items()}
+
+
+@torch.no_grad()
+def u_update(W: Tensors, Z: Tensors, U: Tensors) -> dict[str, Tensor]:
+    """``U = U + W - Z``.  After `z_update` from the same W it is W + U on removed rows and zero on kept ones."""
+    return {name: U[name] + W[name] - Z[name] for name in Z}
+
+
+def step(state: ADMMState, W: Tensors, mask: FilterMask, gated: Mapping[str, GatedParameter]) -> ADMMState:
+    """The Z-step with ``mask`` and the U-step: one finished iteration, without its record."""
+    Z = z_update(W, state.U, mask, gated)
+    return replace(state, Z=Z, U=u_update(W, Z, state.U), mask=mask, iteration=state.iteration + 1)
+
+
+@torch.no_grad()
+def with_rho(state: ADMMState, rho: float) -> ADMMState:
+    """The same state at another rho; U is rescaled so that the unscaled dual ``rho * U`` stays.  Boyd et al. 2011, 3.4.1."""
+    _check(rho)
+    if rho == state.rho:
+        return state
+    return replace(state, rho=float(rho), U={name: u * (state.rho / rho) for name, u in state.U.items()})
+
+
+def _check(rho: float) -> None:
+    if not 0.0 < rho < float("inf"):
+        raise TrainingError(f"rho={rho} is not a positive number: give the penalty's strength, such as 0.1")

@@ -1,0 +1,70 @@
+"""What a schedule is given and what it hands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import fx, nn
+
+from easiedge.schedule.selection import Selection
+from easiedge.unit import Budget, FilterGroup, FilterMask
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A network to prune, and everything that schedules need for it.
+
+    Attributes:
+        network: the trained dense network; schedules work on copies.
+        groups: the units that compete.
+        budget: what must go in the end.
+        selection: how units are chosen and removed.
+        calibration: batches (inputs, targets) of training images without augmentation.
+        train: trains a network in place: ``train(network, epochs=, stage=, callbacks=, tutor=, keep_best=)``.
+        validate: accuracy of a network on validation data, in [0, 1].
+        note: called with one line about the progress.
+    """
+
+    network: nn.Module
+    groups: Sequence[FilterGroup]
+    budget: Budget
+    selection: Selection
+    calibration: Sequence[Any]
+    train: Callable[..., Any]
+    validate: Callable[[nn.Module], float]
+    note: Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What is left after removal, before the last fine-tuning.
+
+    Attributes:
+        network: full-size network whose masked output is that of ``compact``.
+        groups: the groups of ``network``.
+        within: mask over ``groups`` that, applied to ``network``, gives ``compact``.
+        mask: mask over the units of the dense network.
+        compact: the smaller network.
+        iterations: one record per ADMM iteration: primal_residual, dual_residual, rho, flipped, masked_accuracy.
+        reached: whether the budget was met; False when a schedule stopped early to keep accuracy.
+        seconds: time spent by part.
+    """
+
+    network: nn.Module
+    groups: Sequence[FilterGroup]
+    within: FilterMask
+    mask: FilterMask
+    compact: fx.GraphModule
+    iterations: Sequence[dict[str, Any]] = ()
+    reached: bool = True
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Schedule(Protocol):
+    """Who calls scoring, projection and training, when."""
+
+    def __call__(self, task: Task) -> Outcome:
+        """Prune ``task.network`` to the budget."""
+        ...

@@ -1,0 +1,68 @@
+"""How units are chosen and removed: criterion, projection and compensation, as one value that every schedule uses."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import fx, nn
+
+from easiedge.scoring.batches import inputs_of
+from easiedge.surgery.compensate import compensated, dense_targets
+from easiedge.surgery.select import Progress, select
+from easiedge.surgery.shrink import shrink
+from easiedge.unit import Budget, FilterGroup, FilterMask
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The global pruning subproblem with all its choices made.
+
+    Attributes:
+        criterion: of `easiedge.score`, with its ``options``.
+        scope: ``"global"`` or ``"layerwise"``.
+        chunk: share that goes between two expansions.
+        compensation: ``"least_squares"`` or None.
+        ridge, positions: of the compensation.
+        min_units, max_ratio, round_to: floors of the projection.
+    """
+
+    criterion: str = "joint_information_gain"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    scope: str = "global"
+    chunk: float = 0.1
+    compensation: str | None = "least_squares"
+    ridge: float = 1e-3
+    positions: int = 32
+    min_units: int | Mapping[str, int] = 1
+    max_ratio: float = 1.0
+    round_to: int = 1
+
+    def mask(
+        self,
+        network: nn.Module,
+        groups: Sequence[FilterGroup],
+        batches: Sequence[Any],
+        budget: Budget,
+        *,
+        tutor: nn.Module | None = None,
+        chunk: float | None = None,
+        progress: Progress | None = None,
+    ) -> FilterMask:
+        """Which units stay within ``budget``; arguments as in `easiedge.select`."""
+        return select(
+            network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
+            compensation=self.compensation, tutor=tutor, min_units=self.min_units, max_ratio=self.max_ratio,
+            round_to=self.round_to, ridge=self.ridge, positions=self.positions, progress=progress, **self.options,
+        )  # fmt: skip
+
+    def remove(
+        self, network: nn.Module, groups: Sequence[FilterGroup], mask: FilterMask, batches: Sequence[Any]
+    ) -> tuple[nn.Module, fx.GraphModule]:
+        """The network with refitted weights (a copy), and the same shrunk; without compensation the weights are as they were."""
+        if self.compensation != "least_squares":
+            return copy.deepcopy(network), shrink(network, groups, mask, inputs_of(batches[0])[:2])
+        targets = dense_targets(network, batches, positions=self.positions)
+        return compensated(network, groups, mask, targets, self.ridge)

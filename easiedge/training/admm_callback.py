@@ -1,0 +1,196 @@
+"""ADMM inside anyone's training loop: the W-step is the training, the Z- and U-steps happen between epochs."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning import Callback
+from torch import nn
+from torch.optim import Optimizer
+
+from easiedge.admm import (
+    ADMMState,
+    ConstantRho,
+    GatedParameter,
+    RhoPolicy,
+    Stopping,
+    add_penalty_gradient_,
+    dual_residual,
+    gated_parameters,
+    initial_state,
+    primal_residual,
+    step,
+    with_rho,
+)
+from easiedge.admm.state import Record
+from easiedge.errors import ModelError, TrainingError
+from easiedge.model.graph import evaluating
+from easiedge.unit import FilterGroup, FilterMask
+
+log = logging.getLogger(__name__)
+
+
+class ADMMCallback(Callback):
+    """Drives the weights of removed units to zero while the network trains (design: method.md section 6).
+
+    Before training: ``Z = m * W``, ``U = 0`` with ``m = choose(network)``.  At each optimiser step the penalty's gradient
+    ``rho (W - Z + U)`` joins the loss's, before the trainer clips gradients.  After every ``epochs_per_iteration`` epochs:
+    a new mask, Z-step, U-step, residuals, rho.
+
+    Args:
+        groups: the units, found on the network.
+        choose: the projection: network to mask.
+        network: the network itself, the name of the LightningModule's attribute that holds it, or None for the module itself.
+        rho: the penalty's strength at the start.
+        policy: how rho changes.
+        epochs_per_iteration: epochs of one W-step.
+        stopping: when to stop; the trainer's ``max_epochs`` bounds it too.
+        masked_accuracy: accuracy in [0, 1] of the network with a mask applied, logged each iteration.
+
+    Attributes:
+        state: Z, U, rho, mask and the history; None before training.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[FilterGroup],
+        choose: Callable[[nn.Module], FilterMask],
+        *,
+        network: nn.Module | str | None = None,
+        rho: float = 0.1,
+        policy: RhoPolicy | None = None,
+        epochs_per_iteration: int = 1,
+        stopping: Stopping | None = None,
+        masked_accuracy: Callable[[nn.Module, FilterMask], float] | None = None,
+    ) -> None:
+        if epochs_per_iteration < 1:
+            raise TrainingError(f"epochs_per_iteration={epochs_per_iteration}: give 1 epoch or more for each W-step")
+        self.groups = groups
+        self.choose = choose
+        self.network = network
+        self.rho = rho
+        self.policy: RhoPolicy = policy or ConstantRho()
+        self.epochs_per_iteration = epochs_per_iteration
+        self.stopping = stopping or Stopping()
+        self.masked_accuracy = masked_accuracy
+        self.state: ADMMState | None = None
+        self._epochs = 0
+        self._gated: dict[str, GatedParameter] = {}
+
+    @property
+    def records(self) -> list[dict[str, float | None]]:
+        """One record per iteration: primal_residual, dual_residual, rho, flipped, masked_accuracy."""
+        return [dict(record) for record in self.state.history] if self.state is not None else []
+
+    @property
+    def mask(self) -> FilterMask:
+        """The latest mask."""
+        if self.state is None:
+            raise TrainingError("ADMM has no mask before training has started: fit first")
+        return self.state.mask
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Z = m * W and U = 0, or the state of the run that is resumed."""
+        network = self._network(pl_module)
+        self._gated = gated_parameters(network, self.groups)
+        if not self._gated:
+            raise ModelError("ADMM has nothing to train towards zero: every parameter of the groups is frozen; set requires_grad on them")
+        W = dict(network.named_parameters())
+        self.state = self.state.like(W) if self.state is not None else initial_state(W, self._choose(trainer, network), self.rho, self._gated)
+
+    def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer) -> None:
+        """Add the penalty's gradient for the parameters of this optimiser."""
+        assert self.state is not None
+        W = dict(self._network(pl_module).named_parameters())
+        own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        gated = {name: parameter for name, parameter in self._gated.items() if id(W[name]) in own}
+        add_penalty_gradient_(W, self.state.Z, self.state.U, self.state.rho, gated)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """At the end of a W-step: the Z- and U-step, and the iteration's record to the loggers."""
+        self._epochs += 1
+        if self._epochs < self.epochs_per_iteration:
+            return
+        record = self._iterate(trainer, self._network(pl_module))
+        figures = {name: float(value) for name, value in record.items() if value is not None}
+        figures["filters_removed"] = self.mask.share_removed()
+        pl_module.log_dict({f"admm/{name}": value for name, value in figures.items()}, on_step=False, on_epoch=True, batch_size=1)
+        assert self.state is not None
+        if (reason := self.stopping.reason(self.state.history)) is not None:
+            log.info("ADMM stops after %d iterations: %s", self.state.iteration, reason)
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Epochs that did not fill an iteration end in a Z- and U-step too, so that the mask is the trained network's."""
+        if self._epochs > 0:
+            self._iterate(trainer, self._network(pl_module))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state in plain tensors, numbers and lists, for the trainer's checkpoint."""
+        if self.state is None:
+            return {}
+        tensors, metadata = self.state.to_dict()
+        return {"tensors": tensors, "metadata": metadata, "epochs": self._epochs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        if state_dict:
+            self.state = ADMMState.from_dict(state_dict["tensors"], state_dict["metadata"])
+            self._epochs = int(state_dict["epochs"])
+
+    def _iterate(self, trainer: pl.Trainer, network: nn.Module) -> Record:
+        """One Z-, U- and rho-step on the network's weights; the state is replaced only by one that is finite."""
+        before = self.state
+        assert before is not None
+        W = dict(network.named_parameters())
+        if not all(bool(torch.isfinite(W[name]).all()) for name in self._gated):
+            raise TrainingError(
+                f"the weights are not finite after the W-step of ADMM iteration {before.iteration + 1}: training stopped, "
+                f"and the callback's state is that of iteration {before.iteration}; lower the learning rate or rho"
+            )
+        mask = self._choose(trainer, network)
+        after = step(before, W, mask, self._gated)
+        primal = primal_residual(W, after.Z, self._gated)
+        dual = dual_residual(after.Z, before.Z, after.U, self._gated)
+        accuracy = self._accuracy(network, mask)
+        record: Record = {
+            "primal_residual": primal,
+            "dual_residual": dual,
+            "rho": before.rho,
+            "flipped": mask.flipped(before.mask),
+            "masked_accuracy": accuracy,
+        }
+        after = replace(after, history=(*before.history, record))
+        self.state, self._epochs = with_rho(after, self.policy(before.rho, primal, dual)), 0
+        shown = "" if accuracy is None else f", masked accuracy {accuracy:.4f}"
+        log.info("ADMM %d: primal %.3g, dual %.3g, rho %.3g, flipped %.3g%s", after.iteration, primal, dual, before.rho, record["flipped"], shown)
+        return record
+
+    def _choose(self, trainer: pl.Trainer, network: nn.Module) -> FilterMask:
+        """The mask of the current weights, checked, and the same on every process."""
+        with evaluating(network), torch.enable_grad():
+            mask = self.choose(network)
+        mask.check(self.groups)
+        mask = trainer.strategy.broadcast(mask)
+        return FilterMask({name: keep.cpu() for name, keep in mask.keep.items()})
+
+    def _accuracy(self, network: nn.Module, mask: FilterMask) -> float | None:
+        if self.masked_accuracy is None:
+            return None
+        with evaluating(network):
+            accuracy = float(self.masked_accuracy(network, mask))
+        return accuracy if math.isfinite(accuracy) else None
+
+    def _network(self, pl_module: pl.LightningModule) -> nn.Module:
+        if isinstance(self.network, nn.Module):
+            return self.network
+        try:
+            return pl_module if self.network is None else pl_module.get_submodule(self.network)
+        except AttributeError as error:
+            raise ModelError(f"{type(pl_module).__name__} has no submodule {self.network!r}: name the attribute that holds the network") from error

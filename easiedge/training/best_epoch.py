@@ -1,0 +1,82 @@
+"""Keep the weights of the best validation epoch."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning import Callback
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from easiedge.training.atomic import write_whole
+
+log = logging.getLogger(__name__)
+
+
+class BestEpoch(Callback):
+    """Remember the epoch with the highest monitored metric, and put the network back to it at the end.
+
+    Only validation data decide; the earliest of equal epochs wins; a metric that is NaN never does.
+
+    Args:
+        network: whose weights and buffers are kept; the LightningModule's own by default.
+        monitor: logged metric, higher is better.
+        eligible: asked at each validation; an epoch counts only where it says True, such as when the budget is met.
+        path: a safetensors file that always holds the best epoch so far, replaced atomically; None keeps it in memory only.
+
+    Attributes:
+        epoch: the best epoch from 0, None while there is none.
+        value: its metric.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module | None = None,
+        monitor: str = "val_accuracy",
+        eligible: Callable[[], bool] | None = None,
+        path: Path | None = None,
+    ) -> None:
+        self.network = network
+        self.monitor = monitor
+        self.eligible = eligible
+        self.path = path
+        self.epoch: int | None = None
+        self.value = -math.inf
+        self.weights: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the weights if this epoch is the best one that counts."""
+        if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
+            return
+        value = float(trainer.callback_metrics[self.monitor])
+        if not value > self.value or (self.eligible is not None and not self.eligible()):
+            return
+        self.epoch, self.value = trainer.current_epoch, value
+        self.weights = snapshot(self.network or pl_module)
+        if self.path is not None:
+            write_whole(self.path, lambda part: save_file(self.weights, part))
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Put the best epoch back."""
+        if self.epoch is not None:
+            (self.network or pl_module).load_state_dict(self.weights)
+        elif self.eligible is not None:
+            log.warning("no epoch was eligible as the best one: the network stays as the last epoch left it")
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs."""
+        return {"epoch": self.epoch, "value": self.value, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.epoch, self.value, self.weights = state_dict["epoch"], state_dict["value"], state_dict["weights"]
+
+
+def snapshot(network: nn.Module) -> dict[str, Tensor]:
+    """Contiguous copies of all weights and buffers on the CPU."""
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()}

@@ -1,0 +1,73 @@
+"""Where a run's figures are logged: Weights & Biases, a CSV file, or nowhere when that is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import CSVLogger, Logger
+
+from easiedge.errors import EasiEdgeError
+
+
+def make_logger(
+    kind: str,
+    directory: Path | str,
+    *,
+    project: str = "easiedge",
+    name: str | None = None,
+    group: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    tags: Sequence[str] = (),
+    online: bool = False,
+) -> Logger | None:
+    """Make the logger, and log ``config`` to it at once, so that a logger that cannot write fails here.
+
+    Args:
+        kind: ``"wandb"``, ``"csv"`` or ``"none"``.
+        directory: where its files go: ``directory/wandb`` or ``directory/csv/metrics.csv``.
+        project, name, group, tags: as W&B shows them; runs of one sweep share a group.
+        config: the composed configuration.
+        online: send to the W&B server; offline by default.
+
+    Raises:
+        EasiEdgeError: unknown kind, W&B is not installed, or online without a key.
+    """
+    if kind not in _KINDS:
+        raise EasiEdgeError(f"unknown logger {kind!r}: choose one of {', '.join(_KINDS)}")
+    made = _KINDS[kind](Path(directory), project=project, name=name, group=group, tags=list(tags), online=online)
+    if made is not None and config:
+        made.log_hyperparams(dict(config))
+    return made
+
+
+def _none(directory: Path, **options: Any) -> None:
+    return None
+
+
+def _csv(directory: Path, **options: Any) -> Logger:
+    try:
+        (directory / "csv").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EasiEdgeError(f"{directory} cannot be written ({error.strerror}): choose another output directory") from error
+    return CSVLogger(directory, name="", version="csv")
+
+
+def _wandb(directory: Path, *, online: bool, **options: Any) -> Logger:
+    try:
+        import wandb
+        from pytorch_lightning.loggers import WandbLogger
+    except ImportError as error:
+        raise EasiEdgeError("logger=wandb needs the package wandb: pip install wandb, or choose logger=csv or logger=none") from error
+    if online and not (os.environ.get("WANDB_API_KEY") or wandb.Api.api_key_available()):
+        raise EasiEdgeError("logger=wandb online finds no key: run wandb login or set WANDB_API_KEY, or log offline, the default")
+    directory.mkdir(parents=True, exist_ok=True)
+    settings = wandb.Settings(console="off", silent=True)
+    made = WandbLogger(save_dir=directory, offline=not online, log_model=False, settings=settings, **options)
+    made.experiment  # noqa: B018  start the run now, not at the first figure
+    return made
+
+
+_KINDS = {"wandb": _wandb, "csv": _csv, "none": _none}

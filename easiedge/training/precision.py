@@ -1,0 +1,102 @@
+"""Choose the arithmetic of training: bf16 and the channels-last layout where the processor gains by them.
+
+The rule looks at the network and the processor and takes no time measurements, so a run repeats.  What it rests on, one
+training step in milliseconds on two cores of an AMD EPYC (Zen 5, avx512_bf16), torch 2.15, batches of 128 (16 to 32 at 64x64):
+
+    network            MACs/image   float32   + channels_last   bf16    + channels_last
+    LeNet, 8x8            0.5 M        5.0          4.6           4.1         4.1
+    LeNet, 28x28          6.5 M       52           38            29          27
+    ResNet-20, 32x32      41 M       141          111            89          83
+    ResNet-18, 64x64     149 M       123          109            88          82
+    VGG-16, 32x32        313 M       767          702           378         370
+    MobileNet-v2, 64x64   26 M       112           61           154         114        (depthwise)
+@GROUPED@
+So channels_last pays for every network with 2-d convolutions, bf16 for all but the smallest and those with grouped
+convolutions, whose bf16 kernels are slow on processors.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from easiedge.errors import TrainingError
+from easiedge.model.cost import layer_macs
+from easiedge.model.operations import is_depthwise
+
+log = logging.getLogger(__name__)
+
+ENOUGH_MACS = 1_000_000
+"""MACs per image from which bf16 pays on a processor that has it."""
+MUCH_DEPTHWISE = 0.04
+"""Share of the MACs in depthwise convolutions from which bf16 costs more than it saves on a processor."""
+
+_PRECISIONS = ("auto", "bf16-mixed", "32-true")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The arithmetic of a training run.
+
+    Attributes:
+        precision: Lightning's name, ``"bf16-mixed"`` or ``"32-true"``.
+        channels_last: lay images and convolution weights out with the channels last.
+        reason: why, for the log.
+    """
+
+    precision: str
+    channels_last: bool
+    reason: str
+
+
+def choose_precision(
+    network: nn.Module, example_inputs: Tensor | tuple[Tensor, ...], requested: str = "auto", channels_last: str | bool = "auto"
+) -> Precision:
+    """Decide by rule; a request other than ``"auto"`` is obeyed.  The choice and its reason go to the log.
+
+    Args:
+        network: what is trained, left as it was.
+        example_inputs: a batch of inputs.
+        requested: ``"auto"``, ``"bf16-mixed"`` or ``"32-true"``.
+        channels_last: ``"auto"``, True or False.
+
+    Raises:
+        TrainingError: unknown request.
+    """
+    if requested not in _PRECISIONS:
+        raise TrainingError(f"unknown precision {requested!r}: choose one of {', '.join(_PRECISIONS)}")
+    if channels_last not in ("auto", True, False):
+        raise TrainingError(f"unknown channels_last {channels_last!r}: choose auto, true or false")
+    precision, reason = (requested, "as requested") if requested != "auto" else _automatic(network, example_inputs)
+    planar = any(isinstance(m, nn.Conv2d) for m in network.modules())
+    layout = planar if channels_last == "auto" else bool(channels_last)
+    where = "channels_last" if layout else "channels first"
+    chosen = Precision(precision, layout, f"{reason}; {where}")
+    log.info("precision %s: %s", chosen.precision, chosen.reason)
+    return chosen
+
+
+def has_bf16() -> str | None:
+    """What multiplies bf16 natively here, the accelerator first; None if nothing does."""
+    if torch.cuda.is_available():
+        return "the GPU" if torch.cuda.is_bf16_supported(including_emulation=False) else None
+    features = torch.cpu.get_capabilities()
+    return next((name for name in ("amx_bf16", "avx512_bf16", "bf16") if features.get(name)), None)
+
+
+def _automatic(network: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> tuple[str, str]:
+    unit = has_bf16()
+    if unit is None:
+        return "32-true", "this processor does not multiply bf16 natively"
+    macs = layer_macs(network, example_inputs)
+    total = sum(macs.values())
+    if total < ENOUGH_MACS:
+        return "32-true", f"{total / 1e6:.2g} M MACs per image are too few for bf16 to help"
+    modules = dict(network.named_modules())
+    depthwise = sum(n for layer, n in macs.items() if is_depthwise(modules[layer])) / total
+    if depthwise > MUCH_DEPTHWISE and unit != "the GPU":
+        return "32-true", f"depthwise convolutions ({depthwise:.0%} of the MACs) are slower in bf16 on this processor"
+    return "bf16-mixed", f"{unit} multiplies bf16, and the network has {total / 1e6:.3g} M MACs per image"

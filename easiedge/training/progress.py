@@ -1,0 +1,74 @@
+"""How far training is, and how long it still takes: a bar on a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import Any, TextIO
+
+import pytorch_lightning as pl
+from pytorch_lightning import Callback
+from tqdm import tqdm
+
+METRICS = {"train_loss": "train loss", "val_loss": "val loss", "val_accuracy": "val accuracy", "masked_accuracy": "masked accuracy"}
+
+
+def clock(seconds: float) -> str:
+    """``m:ss``, or ``h:mm:ss`` from an hour on."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+class EpochProgress(Callback):
+    """Shows epochs, figures and the time left.
+
+    Args:
+        label: what is going on, such as ``"fine-tuning"``.
+        stream: where to write; standard error by default.
+    """
+
+    def __init__(self, label: str = "training", stream: TextIO | None = None) -> None:
+        self.label = label
+        self.stream = stream if stream is not None else sys.stderr
+        self._bar: Any = None
+        self._started = 0.0
+        self._first = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock; on a terminal, a bar over all steps of all epochs."""
+        self._started, self._first = time.monotonic(), trainer.current_epoch
+        if self.stream.isatty():
+            steps = trainer.num_training_batches * ((trainer.max_epochs or 0) - self._first)
+            total = int(steps) if math.isfinite(steps) and steps > 0 else None
+            self._bar = tqdm(total=total, desc=self.label, file=self.stream, unit="step", leave=False, dynamic_ncols=True)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        """One step further."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The epoch's figures, and the time left at this pace."""
+        done = trainer.current_epoch + 1
+        figures = "  ".join(f"{title} {float(trainer.callback_metrics[key]):.4f}" for key, title in METRICS.items() if key in trainer.callback_metrics)
+        if self._bar is not None:
+            self._bar.set_description(f"{self.label} {done}/{trainer.max_epochs}  {figures}")
+            return
+        per_epoch = (time.monotonic() - self._started) / (done - self._first)
+        left = per_epoch * max((trainer.max_epochs or done) - done, 0)
+        print(f"{self.label}: epoch {done}/{trainer.max_epochs}  {figures}  {clock(left)} left", file=self.stream, flush=True)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Clear the bar."""
+        self._close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Clear the bar before the message."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,136 @@
+"""ADMM on a quadratic with a closed-form answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from easiedge.admm import (
+    ADMMState,
+    add_penalty_gradient_,
+    dual_residual,
+    initial_state,
+    penalty,
+    primal_residual,
+    step,
+    with_rho,
+)
+from easiedge.errors import TrainingError
+from easiedge.unit import FilterMask
+from tests.admm.quadratic import Quadratic
+
+MASK = FilterMask({"0": torch.tensor([True, False, True, True, False, False])})
+
+
+def _run(problem: Quadratic, state: ADMMState, iterations: int) -> ADMMState:
+    for _ in range(iterations):
+        state = step(state, problem.w_step(state), MASK, problem.gated)
+    return state
+
+
+def test_converges_to_the_constrained_optimum_with_a_fixed_mask() -> None:
+    problem = Quadratic.make()
+    state = _run(problem, initial_state(problem.b, MASK, 1.0, problem.gated), 200)
+    W, optimum = problem.w_step(state), problem.optimum(MASK)
+    for name in problem.gated:
+        torch.testing.assert_close(W[name], optimum[name], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(state.Z[name], optimum[name], rtol=1e-9, atol=1e-9)
+        # the multiplier of the constraint: rho U = -grad f at the optimum, that is a b on removed rows and zero on kept ones
+        removed = problem.gated[name].column(~problem.gated[name].kept(MASK), W[name])
+        torch.testing.assert_close(state.rho * state.U[name], problem.a[name] * problem.b[name] * removed, rtol=1e-8, atol=1e-8)
+    assert primal_residual(W, state.Z, problem.gated) < 1e-9
+
+
+def test_iterates_equal_the_closed_form_on_removed_rows() -> None:
+    """On a removed row the error shrinks by a / (a + rho) an iteration, so W_k = b (a / (a + rho))^k from U = 0, Z = 0."""
+    problem = Quadratic.make()
+    rho, iterations = 0.3, 5
+    state = _run(problem, initial_state(problem.b, MASK, rho, problem.gated), iterations - 1)
+    W = problem.w_step(state)
+    for name, parameter in problem.gated.items():
+        a, b = problem.a[name], problem.b[name]
+        removed = ~parameter.kept(MASK)
+        torch.testing.assert_close(W[name][removed], (b * (a / (a + rho)) ** iterations)[removed], rtol=1e-12, atol=1e-12)
+
+
+def test_w_step_by_gradient_descent_equals_the_exact_one() -> None:
+    problem = Quadratic.make()
+    state = _run(problem, initial_state(problem.b, MASK, 0.5, problem.gated), 3)
+    W = {name: b.clone().requires_grad_() for name, b in problem.b.items()}
+    for _ in range(300):
+        for name, w in W.items():
+            w.grad = problem.a[name] * (w.detach() - problem.b[name])
+        add_penalty_gradient_(W, state.Z, state.U, state.rho, problem.gated)
+        with torch.no_grad():
+            for w in W.values():
+                w -= 0.5 * w.grad
+    for name, exact in problem.w_step(state).items():
+        torch.testing.assert_close(W[name].detach(), exact, rtol=1e-9, atol=1e-9)
+
+
+def test_changing_rho_keeps_the_dual_and_the_optimum() -> None:
+    problem = Quadratic.make()
+    state = _run(problem, initial_state(problem.b, MASK, 1.0, problem.gated), 20)
+    changed = with_rho(state, 4.0)
+    for name in problem.gated:
+        torch.testing.assert_close(changed.rho * changed.U[name], state.rho * state.U[name])
+    # the Lagrangian's gradient at Z, rho * (Z - Z + U), does not move
+    W = {name: z.clone().requires_grad_() for name, z in state.Z.items()}
+    before = torch.autograd.grad(penalty(W, state.Z, state.U, state.rho, problem.gated), list(W.values()))
+    after = torch.autograd.grad(penalty(W, changed.Z, changed.U, changed.rho, problem.gated), list(W.values()))
+    torch.testing.assert_close(before, after)
+    end = _run(problem, changed, 400)
+    for name, optimum in problem.optimum(MASK).items():
+        torch.testing.assert_close(end.Z[name], optimum, rtol=1e-9, atol=1e-9)
+
+
+def test_save_load_continue_equals_an_unbroken_run() -> None:
+    problem = Quadratic.make()
+    unbroken = _run(problem, initial_state(problem.b, MASK, 0.5, problem.gated), 12)
+    half = _run(problem, initial_state(problem.b, MASK, 0.5, problem.gated), 6)
+    tensors, metadata = half.to_dict()
+    loaded = ADMMState.from_dict(load(save(tensors)), json.loads(json.dumps(metadata))).like(problem.b)
+    resumed = _run(problem, loaded, 6)
+    assert resumed.iteration == unbroken.iteration == 12
+    assert resumed.rho == unbroken.rho
+    assert resumed.mask.flipped(unbroken.mask) == 0.0
+    for name in problem.gated:
+        assert torch.equal(resumed.Z[name], unbroken.Z[name])
+        assert torch.equal(resumed.U[name], unbroken.U[name])
+
+
+def test_a_state_of_another_network_is_refused() -> None:
+    problem = Quadratic.make()
+    state = initial_state(problem.b, MASK, 0.5, problem.gated)
+    with pytest.raises(TrainingError, match=r"0\.weight"):
+        state.like(Quadratic.make(units=7).b)
+
+
+def test_z_and_u_have_disjoint_rows() -> None:
+    problem = Quadratic.make()
+    state = _run(problem, initial_state(problem.b, MASK, 0.5, problem.gated), 3)
+    for name in problem.gated:
+        assert float((state.Z[name] * state.U[name]).abs().max()) == 0.0
+
+
+@pytest.mark.parametrize("rho", [0.0, -1.0, float("nan"), float("inf")])
+def test_rho_must_be_positive(rho: float) -> None:
+    problem = Quadratic.make()
+    with pytest.raises(TrainingError, match="rho"):
+        initial_state(problem.b, MASK, rho, problem.gated)
+
+
+def test_residuals_have_closed_forms_and_are_safe_at_zero() -> None:
+    problem = Quadratic.make()
+    zero = {name: torch.zeros_like(b) for name, b in problem.b.items()}
+    half = {name: 0.5 * b for name, b in problem.b.items()}
+    assert primal_residual(problem.b, half, problem.gated) == pytest.approx(0.5)
+    assert primal_residual(problem.b, zero, problem.gated) == pytest.approx(1.0)
+    assert primal_residual(zero, zero, problem.gated) == 0.0
+    assert dual_residual(problem.b, half, problem.b, problem.gated) == pytest.approx(0.5)
+    assert dual_residual(problem.b, problem.b, zero, problem.gated) == 0.0
+    assert dual_residual(problem.b, half, zero, problem.gated) == pytest.approx(0.5)
+    assert dual_residual(zero, half, zero, problem.gated) == 1.0
