@@ -106,7 +106,9 @@ def wrong_request(error: BaseException | None) -> str | None:
         if isinstance(error, EasiEdgeError):
             return str(error)
         if isinstance(error, HydraException | OmegaConfBaseException):
-            hydra_message = hydra_message or f"{_first(error)}"
+            hydra_message = hydra_message or _first(error)
+        if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or getattr(error, "errno", None) in (28, 30):
+            return f"cannot write {getattr(error, 'filename', '')} ({getattr(error, 'strerror', error)}): choose another directory with hydra.run.dir="
         error = error.__cause__ or error.__context__
     return hydra_message
 

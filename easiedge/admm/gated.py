@@ -75,7 +75,9 @@ def _gated(name: str, parameter: nn.Parameter, units: Mapping[str, list[Tensor]]
     joined = {group: torch.cat(index, dim=1) for group, index in units.items()}
     for group, index in joined.items():
         if int(index.max()) >= size:
-            raise ModelError(f"group {group!r} indexes row {int(index.max())} of {name!r}, which has {size}: find the groups of this network")
+            raise ModelError(
+                f"group {group!r} indexes row {int(index.max())} of {name!r}, which has {size}: find the groups of this network"
+            )
         rows[index.flatten()] = True
     return GatedParameter(name, size, None if bool(rows.all()) else rows, joined)
 
@@ -88,5 +90,7 @@ def _parameters(model: nn.Module, member: Member) -> list[nn.Parameter]:
             return [p for p in own if isinstance(p, nn.Parameter)]
         parameter = model.get_parameter(member.layer)
     except AttributeError as error:
-        raise ModelError(f"a group names layer {member.layer!r}, which the network does not have: find the groups of this network") from error
+        raise ModelError(
+            f"a group names layer {member.layer!r}, which the network does not have: find the groups of this network"
+        ) from error
     return [parameter] if parameter.shape[0] > 1 else []

@@ -10,7 +10,13 @@ from torch import Tensor
 from easiedge.admm.gated import GatedParameter
 
 
-def penalty(W: Mapping[str, Tensor], Z: Mapping[str, Tensor], U: Mapping[str, Tensor], rho: float, gated: Mapping[str, GatedParameter]) -> Tensor:
+def penalty(
+    W: Mapping[str, Tensor],
+    Z: Mapping[str, Tensor],
+    U: Mapping[str, Tensor],
+    rho: float,
+    gated: Mapping[str, GatedParameter],
+) -> Tensor:
     """``rho / 2 * sum ||W - Z + U||^2`` over the gated rows: the squared penalty of the W-step, differentiable by ``W``.
 
     The reference for `add_penalty_gradient_`; training uses the gradient alone.  Boyd et al. 2011, section 3.1.1.
@@ -25,7 +31,11 @@ def penalty(W: Mapping[str, Tensor], Z: Mapping[str, Tensor], U: Mapping[str, Te
 
 @torch.no_grad()
 def add_penalty_gradient_(
-    W: Mapping[str, Tensor], Z: Mapping[str, Tensor], U: Mapping[str, Tensor], rho: float, gated: Mapping[str, GatedParameter]
+    W: Mapping[str, Tensor],
+    Z: Mapping[str, Tensor],
+    U: Mapping[str, Tensor],
+    rho: float,
+    gated: Mapping[str, GatedParameter],
 ) -> None:
     """Add the penalty's gradient ``rho * (W - Z + U)`` to ``W.grad`` in place; no tensor is made.
 
@@ -33,9 +43,9 @@ def add_penalty_gradient_(
     they are three launches.  Keeping ``Z - U`` ready would save one of the three and cost one more copy of the weights.  A
     parameter without a gradient this step (frozen, or not reached by the loss) is left alone.
     """
-    whole = [name for name, p in gated.items() if p.rows is None and W[name].grad is not None]
-    if whole:
-        gradients = [W[name].grad for name in whole]
+    pairs = [(name, g) for name, p in gated.items() if p.rows is None and (g := W[name].grad) is not None]
+    if pairs:
+        whole, gradients = [name for name, _ in pairs], [g for _, g in pairs]
         torch._foreach_add_(gradients, [W[name] for name in whole], alpha=rho)
         torch._foreach_add_(gradients, [Z[name] for name in whole], alpha=-rho)
         torch._foreach_add_(gradients, [U[name] for name in whole], alpha=rho)
@@ -43,4 +53,6 @@ def add_penalty_gradient_(
         gradient = W[name].grad
         if parameter.rows is not None and gradient is not None:
             owned = parameter.column(parameter.rows, gradient)
-            gradient.addcmul_(W[name], owned, value=rho).addcmul_(Z[name], owned, value=-rho).addcmul_(U[name], owned, value=rho)
+            gradient.addcmul_(W[name], owned, value=rho).addcmul_(Z[name], owned, value=-rho).addcmul_(
+                U[name], owned, value=rho
+            )

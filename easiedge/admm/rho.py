@@ -40,7 +40,9 @@ class IncreasingRho:
     def __post_init__(self) -> None:
         """Refuse a factor that would shrink rho."""
         if self.factor < 1.0 or self.maximum <= 0.0:
-            raise TrainingError(f"rho grows by factor={self.factor} up to maximum={self.maximum}: give a factor of 1 or more and a positive maximum")
+            raise TrainingError(
+                f"rho grows by factor={self.factor} up to maximum={self.maximum}: give a factor of 1 or more and a positive maximum"
+            )
 
     def __call__(self, rho: float, primal: float, dual: float) -> float:
         """The grown rho; one that starts above the maximum stays."""
@@ -69,7 +71,9 @@ class ResidualBalancing:
     def __post_init__(self) -> None:
         """Refuse factors that would swing the wrong way."""
         if self.mu <= 1.0 or self.tau <= 1.0 or not 0.0 < self.minimum <= self.maximum:
-            raise TrainingError(f"residual balancing has mu={self.mu}, tau={self.tau}: both must be over 1, with 0 < minimum <= maximum")
+            raise TrainingError(
+                f"residual balancing has mu={self.mu}, tau={self.tau}: both must be over 1, with 0 < minimum <= maximum"
+            )
 
     def __call__(self, rho: float, primal: float, dual: float) -> float:
         """The balanced rho; a start outside the bounds is not moved against the rule."""

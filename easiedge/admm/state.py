@@ -39,8 +39,14 @@ class ADMMState:
     def to_dict(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Contiguous CPU tensors under the keys ``Z/name``, ``U/name``, ``mask/group``, and metadata that JSON can hold."""
         parts = {"Z": self.Z, "U": self.U, "mask": self.mask.keep}
-        tensors = {f"{part}/{key}": t.detach().cpu().contiguous() for part, named in parts.items() for key, t in named.items()}
-        return tensors, {"rho": self.rho, "iteration": self.iteration, "history": [dict(record) for record in self.history]}
+        tensors = {
+            f"{part}/{key}": t.detach().cpu().contiguous() for part, named in parts.items() for key, t in named.items()
+        }
+        return tensors, {
+            "rho": self.rho,
+            "iteration": self.iteration,
+            "history": [dict(record) for record in self.history],
+        }
 
     @classmethod
     def from_dict(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> ADMMState:
@@ -50,7 +56,14 @@ class ADMMState:
             return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
         history = tuple(dict(record) for record in metadata["history"])
-        return cls(part("Z/"), part("U/"), float(metadata["rho"]), FilterMask(part("mask/")), int(metadata["iteration"]), history)
+        return cls(
+            part("Z/"),
+            part("U/"),
+            float(metadata["rho"]),
+            FilterMask(part("mask/")),
+            int(metadata["iteration"]),
+            history,
+        )
 
     def like(self, W: Mapping[str, Tensor]) -> ADMMState:
         """A copy on the devices, in the dtypes and memory layouts of the parameters ``W``.
@@ -64,5 +77,7 @@ class ADMMState:
 def _placed(named: Mapping[str, Tensor], W: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, value in named.items():
         if name not in W or W[name].shape != value.shape:
-            raise TrainingError(f"the saved ADMM state holds {name!r} {list(value.shape)}, which this network does not: resume with the network it was saved from")
+            raise TrainingError(
+                f"the saved ADMM state holds {name!r} {list(value.shape)}, which this network does not: resume with the network it was saved from"
+            )
     return {name: torch.empty_like(W[name], requires_grad=False).copy_(value) for name, value in named.items()}

@@ -26,7 +26,9 @@ class Stopping:
     def __post_init__(self) -> None:
         """Refuse a rule that would stop before it starts."""
         if self.unchanged < 1 or (self.max_iterations is not None and self.max_iterations < 1):
-            raise TrainingError(f"stopping has unchanged={self.unchanged}, max_iterations={self.max_iterations}: both must be 1 or more")
+            raise TrainingError(
+                f"stopping has unchanged={self.unchanged}, max_iterations={self.max_iterations}: both must be 1 or more"
+            )
 
     def reason(self, history: Sequence[Record]) -> str | None:
         """Why to stop after these records, or None to go on."""

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from torch import fx, nn
 
 from easiedge.deploy.architecture import build, describe
-from easiedge.deploy.atomic import write_atomically
+from easiedge.atomic import write_atomically
 from easiedge.errors import EasiEdgeError, ModelError
 
 ARCHITECTURE, WEIGHTS = "architecture.json", "model.safetensors"

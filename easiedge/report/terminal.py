@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 
-def closing_table(metrics: Mapping[str, Any], console: Console | None = None) -> None:
+def closing_table(metrics: Mapping[str, Any], directory: Path, console: Console | None = None) -> None:
     """Print accuracy, filters, parameters and MACs of the three networks, and what the budget asked for and got."""
     dense, pruned = metrics["dense"], metrics["pruned"]
     table = Table(title=f"{metrics['model']} on {metrics['data']}, method {metrics['method']}, seed {metrics['seed']}", title_justify="left")
@@ -22,7 +23,20 @@ def closing_table(metrics: Mapping[str, Any], console: Console | None = None) ->
     out = console or Console()
     out.print(table)
     asked, got = metrics["budget"]["requested"], metrics["budget"]["achieved"]
-    out.print("budget: " + ", ".join(f"{name} asked {value:.4g}, got {got[name]:.4f}" for name, value in asked.items()))
+    wanted = ", ".join(f"{name} asked {value:.4g}, got {got[name]:.4f}" for name, value in asked.items())
+    out.print(f"budget: {wanted}", highlight=False)
+    if not metrics["budget"]["reached"]:
+        out.print("the budget was not reached: the schedule stopped to keep accuracy", style="yellow")
+    out.print(f"the network is in {directory / 'pruned'}, the figures in metrics.json beside it", highlight=False, soft_wrap=True)
+
+
+def dense_line(metrics: Mapping[str, Any], directory: Path, console: Console | None = None) -> None:
+    """Print what dense training gave and where its weights are."""
+    dense, out = metrics["dense"], console or Console()
+    size = f"{_number(dense['params'])} parameters, {_number(dense['macs'])} MACs"
+    out.print(f"{metrics['model']} on {metrics['data']}: test accuracy {_percent(dense['accuracy'])}, {size}", highlight=False)
+    out.print(f"start from it with weights={directory / 'dense' / 'model.safetensors'}", highlight=False, soft_wrap=True)
+
 
 
 def _percent(value: float | None) -> str:

@@ -100,11 +100,19 @@ class ADMMCallback(Callback):
         network = self._network(pl_module)
         self._gated = gated_parameters(network, self.groups)
         if not self._gated:
-            raise ModelError("ADMM has nothing to train towards zero: every parameter of the groups is frozen; set requires_grad on them")
+            raise ModelError(
+                "ADMM has nothing to train towards zero: every parameter of the groups is frozen; set requires_grad on them"
+            )
         W = dict(network.named_parameters())
-        self.state = self.state.like(W) if self.state is not None else initial_state(W, self._choose(trainer, network), self.rho, self._gated)
+        self.state = (
+            self.state.like(W)
+            if self.state is not None
+            else initial_state(W, self._choose(trainer, network), self.rho, self._gated)
+        )
 
-    def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer) -> None:
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
+    ) -> None:
         """Add the penalty's gradient for the parameters of this optimiser."""
         assert self.state is not None
         W = dict(self._network(pl_module).named_parameters())
@@ -120,7 +128,9 @@ class ADMMCallback(Callback):
         record = self._iterate(trainer, self._network(pl_module))
         figures = {name: float(value) for name, value in record.items() if value is not None}
         figures["filters_removed"] = self.mask.share_removed()
-        pl_module.log_dict({f"admm/{name}": value for name, value in figures.items()}, on_step=False, on_epoch=True, batch_size=1)
+        pl_module.log_dict(
+            {f"admm/{name}": value for name, value in figures.items()}, on_step=False, on_epoch=True, batch_size=1
+        )
         assert self.state is not None
         if (reason := self.stopping.reason(self.state.history)) is not None:
             log.info("ADMM stops after %d iterations: %s", self.state.iteration, reason)
@@ -169,7 +179,15 @@ class ADMMCallback(Callback):
         after = replace(after, history=(*before.history, record))
         self.state, self._epochs = with_rho(after, self.policy(before.rho, primal, dual)), 0
         shown = "" if accuracy is None else f", masked accuracy {accuracy:.4f}"
-        log.info("ADMM %d: primal %.3g, dual %.3g, rho %.3g, flipped %.3g%s", after.iteration, primal, dual, before.rho, record["flipped"], shown)
+        log.info(
+            "ADMM %d: primal %.3g, dual %.3g, rho %.3g, flipped %.3g%s",
+            after.iteration,
+            primal,
+            dual,
+            before.rho,
+            record["flipped"],
+            shown,
+        )
         return record
 
     def _choose(self, trainer: pl.Trainer, network: nn.Module) -> FilterMask:
@@ -191,6 +209,9 @@ class ADMMCallback(Callback):
         if isinstance(self.network, nn.Module):
             return self.network
         try:
-            return pl_module if self.network is None else pl_module.get_submodule(self.network)
+            found: nn.Module = pl_module if self.network is None else pl_module.get_submodule(self.network)
+            return found
         except AttributeError as error:
-            raise ModelError(f"{type(pl_module).__name__} has no submodule {self.network!r}: name the attribute that holds the network") from error
+            raise ModelError(
+                f"{type(pl_module).__name__} has no submodule {self.network!r}: name the attribute that holds the network"
+            ) from error

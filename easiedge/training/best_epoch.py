@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import safetensors.torch
 from pytorch_lightning import Callback
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from easiedge.training.atomic import write_whole
+from easiedge.atomic import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class BestEpoch(Callback):
         self.epoch, self.value = trainer.current_epoch, value
         self.weights = snapshot(self.network or pl_module)
         if self.path is not None:
-            write_whole(self.path, lambda part: save_file(self.weights, part))
+            write_atomically(self.path, safetensors.torch.save(self.weights))
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the best epoch back."""

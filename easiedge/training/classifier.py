@@ -31,7 +31,9 @@ class Classifier(LightningModule):
         channels_last: put image batches into the channels-last layout (the caller does so with the network).
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe, tutor: nn.Module | None = None, channels_last: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, tutor: nn.Module | None = None, channels_last: bool = False
+    ) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
@@ -78,19 +80,28 @@ class Classifier(LightningModule):
         total = steps if per_step else float(max(self.trainer.max_epochs or 1, 1))
         factor = SCHEDULES[self.recipe.schedule]
         warmup = self.recipe.warmup
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: factor(min((done + 1) / total, 1.0), warmup))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step" if per_step else "epoch"}}
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda done: factor(min((done + 1) / total, 1.0), warmup)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step" if per_step else "epoch"},
+        }
 
     def _loss(self, outputs: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
         recipe = self.recipe
         for tutor in self._tutor:
             with torch.no_grad():
                 taught = logits_of(tutor(self._laid_out(inputs)))
-            return distillation_loss(outputs, taught, targets, recipe.temperature, recipe.distillation, recipe.label_smoothing)
+            return distillation_loss(
+                outputs, taught, targets, recipe.temperature, recipe.distillation, recipe.label_smoothing
+            )
         return classification_loss(outputs, targets, recipe.label_smoothing)
 
     def _laid_out(self, inputs: Tensor) -> Tensor:
-        return inputs.contiguous(memory_format=torch.channels_last) if self.channels_last and inputs.ndim == 4 else inputs
+        return (
+            inputs.contiguous(memory_format=torch.channels_last) if self.channels_last and inputs.ndim == 4 else inputs
+        )
 
 
 BATCH_OF_ONE = (

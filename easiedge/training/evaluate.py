@@ -21,7 +21,9 @@ def logits_of(output: Any) -> Tensor:
     found = output if isinstance(output, Tensor) else getattr(output, "logits", None)
     if not isinstance(found, Tensor) or found.ndim != 2:
         shape = list(found.shape) if isinstance(found, Tensor) else type(output).__name__
-        raise TrainingError(f"the network's output is {shape}, not logits of shape [batch, classes]: training needs a classifier")
+        raise TrainingError(
+            f"the network's output is {shape}, not logits of shape [batch, classes]: training needs a classifier"
+        )
     return found
 
 
@@ -50,7 +52,9 @@ def logits(network: nn.Module, loader: Iterable[Any], device: torch.device | str
     return torch.cat([outputs.cpu() for outputs, _ in _passes(network, loader, device)])
 
 
-def _passes(network: nn.Module, loader: Iterable[Any], device: torch.device | str | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _passes(
+    network: nn.Module, loader: Iterable[Any], device: torch.device | str | None
+) -> Iterator[tuple[Tensor, Tensor | None]]:
     home = device_of(network)
     place, seen = torch.device(device) if device is not None else home, False
     try:

@@ -35,7 +35,9 @@ class FiniteLoss(Callback):
         """The start is the first state to go back to."""
         self.good, self.good_epoch, self._bad = snapshot(self.network or pl_module), None, None
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Gather whether any loss was not finite; look at it when it costs nothing."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         if not isinstance(loss, Tensor):
@@ -43,7 +45,10 @@ class FiniteLoss(Callback):
         bad = ~torch.isfinite(loss.detach()).all()
         self._bad = bad if self._bad is None else self._bad | bad
         if (loss.device.type == "cpu" or (batch_idx + 1) % self.every == 0) and bool(self._bad):
-            self._stop(pl_module, f"the training loss was not finite in epoch {trainer.current_epoch + 1}, by step {batch_idx + 1}")
+            self._stop(
+                pl_module,
+                f"the training loss was not finite in epoch {trainer.current_epoch + 1}, by step {batch_idx + 1}",
+            )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A finished epoch with finite weights is the new state to go back to."""
@@ -51,12 +56,20 @@ class FiniteLoss(Callback):
         if self._bad is not None and bool(self._bad):
             self._stop(pl_module, f"the training loss was not finite in epoch {trainer.current_epoch + 1}")
         weights = snapshot(network)
-        broken = next((name for name, w in weights.items() if w.is_floating_point() and not bool(torch.isfinite(w).all())), None)
+        broken = next(
+            (name for name, w in weights.items() if w.is_floating_point() and not bool(torch.isfinite(w).all())), None
+        )
         if broken is not None:
             self._stop(pl_module, f"{broken!r} was not finite at the end of epoch {trainer.current_epoch + 1}")
         self.good, self.good_epoch = weights, trainer.current_epoch
 
     def _stop(self, pl_module: pl.LightningModule, what: str) -> None:
         (self.network or pl_module).load_state_dict(self.good)
-        kept = "its state before training" if self.good_epoch is None else f"its state at the end of epoch {self.good_epoch + 1}"
-        raise TrainingError(f"{what}: training stopped and the network was put back to {kept}; lower the learning rate or rho, or train in 32-true")
+        kept = (
+            "its state before training"
+            if self.good_epoch is None
+            else f"its state at the end of epoch {self.good_epoch + 1}"
+        )
+        raise TrainingError(
+            f"{what}: training stopped and the network was put back to {kept}; lower the learning rate or rho, or train in 32-true"
+        )

@@ -78,7 +78,8 @@ def fit(
         precision: ``"auto"``, ``"bf16-mixed"``, ``"32-true"``, or a choice made before.
         max_epochs: instead of the recipe's.
         seed: of Python, NumPy and torch; None leaves the generators as they are.
-        progress: show progress on standard error, as ``label``.
+        progress: show progress on standard error.
+        label: what the progress calls this training.
         tutor: distilled from as the recipe says; left as it is.
         best: True keeps the best validation epoch, False the last one; or a `BestEpoch` made for this network.
         trainer_options: more arguments of Lightning's Trainer, such as ``accelerator`` or ``limit_train_batches``.
@@ -89,10 +90,12 @@ def fit(
         KeyboardInterrupt: interrupted; the network holds its weights of that moment.
     """
     _check_batches(network, train_loader)
-    chosen = precision if isinstance(precision, Precision) else choose_precision(network, _example(train_loader), precision)
+    chosen = (
+        precision if isinstance(precision, Precision) else choose_precision(network, _example(train_loader), precision)
+    )
     keep = best if isinstance(best, BestEpoch) else BestEpoch(network) if best and val_loader is not None else None
     history = _History()
-    watchers: list[Callback] = [*callbacks, history, FiniteLoss(network)]
+    watchers: list[Callback] = [FiniteLoss(network), *callbacks, history]  # a loss that is not finite is met first
     watchers += [EpochProgress(label)] if progress else []
     watchers += [keep] if keep is not None else []
     home, modes, started = device_of(network), [(m, m.training) for m in network.modules()], time.monotonic()
@@ -118,12 +121,18 @@ def fit(
         network.train()
         try:
             with _interruptible():
-                trainer.fit(Classifier(network, recipe, tutor, chosen.channels_last), _Batches.of(train_loader), _Batches.of(val_loader))
+                trainer.fit(
+                    Classifier(network, recipe, tutor, chosen.channels_last),
+                    _Batches.of(train_loader),
+                    _Batches.of(val_loader),
+                )
         finally:
             network.to(home)
             _lay_out(network, torch.contiguous_format, chosen.channels_last)
             for module, mode in modes:
                 module.training = mode
+    if not history.epochs:
+        raise DataError(NO_BATCHES)
     found = keep is not None and keep.epoch is not None
     last = history.epochs[-1].get("val_accuracy") if history.epochs else None
     return FitResult(
@@ -172,7 +181,9 @@ class _History(Callback):
 
 
 def _check_batches(network: nn.Module, loader: Iterable[Any]) -> None:
-    """Refuse a loader that will give a single image to batch norm, before any work is done."""
+    """Refuse a loader that can be gone through only once, or that will give a single image to batch norm, before any work."""
+    if isinstance(loader, Iterator):
+        raise DataError("the training batches are an iterator, used up after one epoch: pass a DataLoader or a list of batches")
     if not isinstance(loader, DataLoader) or loader.batch_size is None or not hasattr(loader.dataset, "__len__"):
         return
     images = len(loader.dataset)
@@ -186,11 +197,16 @@ def _check_batches(network: nn.Module, loader: Iterable[Any]) -> None:
 
 def _example(loader: Iterable[Any]) -> Any:
     """Two images of the first batch; drawing them leaves the random state alone."""
-    state = torch.get_rng_state()
+    own = getattr(loader, "generator", None)
+    before = torch.get_rng_state(), own.get_state() if own is not None else None
     batch = next(iter(loader), None)
-    torch.set_rng_state(state)
+    torch.set_rng_state(before[0])
+    if own is not None:
+        own.set_state(before[1])
     if batch is None:
-        raise DataError("there are no training batches: the training set is smaller than a batch with drop_last, or the loader is used up")
+        raise DataError(
+            "there are no training batches: the training set is smaller than a batch with drop_last, or the loader is used up"
+        )
     return (batch if isinstance(batch, torch.Tensor) else batch[0])[:2]
 
 
@@ -202,14 +218,19 @@ def _lay_out(network: nn.Module, memory_format: torch.memory_format, wanted: boo
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Lightning's advice and notices from the terminal; its errors stay, and so do everyone else's warnings."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero")]
+    loggers = [
+        logging.getLogger(name)
+        for name in ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero")
+    ]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PossibleUserWarning)
-            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated", category=FutureWarning)
+            warnings.filterwarnings(
+                "ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated", category=FutureWarning
+            )
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
@@ -228,5 +249,5 @@ def _interruptible() -> Iterator[None]:
             raise KeyboardInterrupt from None
         raise
     finally:
-        if main:
+        if handler is not None:
             signal.signal(signal.SIGINT, handler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,11 @@ def make_logger(
     Args:
         kind: ``"wandb"``, ``"csv"`` or ``"none"``.
         directory: where its files go: ``directory/wandb`` or ``directory/csv/metrics.csv``.
-        project, name, group, tags: as W&B shows them; runs of one sweep share a group.
+        project: of W&B.
+        name: of the run in W&B.
+        group: in W&B; runs of one sweep share it.
         config: the composed configuration.
+        tags: in W&B.
         online: send to the W&B server; offline by default.
 
     Raises:
@@ -51,7 +53,9 @@ def _csv(directory: Path, **options: Any) -> Logger:
     try:
         (directory / "csv").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EasiEdgeError(f"{directory} cannot be written ({error.strerror}): choose another output directory") from error
+        raise EasiEdgeError(
+            f"{directory} cannot be written ({error.strerror}): choose another output directory"
+        ) from error
     return CSVLogger(directory, name="", version="csv")
 
 
@@ -60,14 +64,31 @@ def _wandb(directory: Path, *, online: bool, **options: Any) -> Logger:
         import wandb
         from pytorch_lightning.loggers import WandbLogger
     except ImportError as error:
-        raise EasiEdgeError("logger=wandb needs the package wandb: pip install wandb, or choose logger=csv or logger=none") from error
-    if online and not (os.environ.get("WANDB_API_KEY") or wandb.Api.api_key_available()):
-        raise EasiEdgeError("logger=wandb online finds no key: run wandb login or set WANDB_API_KEY, or log offline, the default")
+        raise EasiEdgeError(
+            "logger=wandb needs the package wandb: pip install wandb, or choose logger=csv or logger=none"
+        ) from error
+    if online and not wandb.login(prompt=False):
+        raise EasiEdgeError(
+            "logger=wandb online finds no key: run wandb login or set WANDB_API_KEY, or log offline, the default"
+        )
     directory.mkdir(parents=True, exist_ok=True)
     settings = wandb.Settings(console="off", silent=True)
-    made = WandbLogger(save_dir=directory, offline=not online, log_model=False, settings=settings, **options)
-    made.experiment  # noqa: B018  start the run now, not at the first figure
-    return made
+    run = wandb.init(
+        dir=directory, mode="online" if online else "offline", reinit="finish_previous", settings=settings, **options
+    )
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return WandbLogger(experiment=run, save_dir=directory)
+
+
+def close_logger(logger: Logger | None) -> None:
+    """End the run, so that its files are whole and the next run of a sweep is one of its own."""
+    if logger is None:
+        return
+    logger.finalize("success")
+    finish = getattr(logger.experiment, "finish", None)
+    if finish is not None:
+        finish()
 
 
 _KINDS = {"wandb": _wandb, "csv": _csv, "none": _none}

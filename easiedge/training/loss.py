@@ -12,7 +12,12 @@ def classification_loss(logits: Tensor, targets: Tensor, label_smoothing: float 
 
 
 def distillation_loss(
-    logits: Tensor, tutor_logits: Tensor, targets: Tensor, temperature: float, alpha: float, label_smoothing: float = 0.0
+    logits: Tensor,
+    tutor_logits: Tensor,
+    targets: Tensor,
+    temperature: float,
+    alpha: float,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """``(1 - alpha) * CE(z, y) + alpha * T^2 * KL(softmax(z_tutor / T) || softmax(z / T))``, mean over the batch.
 

@@ -53,7 +53,10 @@ class Precision:
 
 
 def choose_precision(
-    network: nn.Module, example_inputs: Tensor | tuple[Tensor, ...], requested: str = "auto", channels_last: str | bool = "auto"
+    network: nn.Module,
+    example_inputs: Tensor | tuple[Tensor, ...],
+    requested: str = "auto",
+    channels_last: str | bool = "auto",
 ) -> Precision:
     """Decide by rule; a request other than ``"auto"`` is obeyed.  The choice and its reason go to the log.
 

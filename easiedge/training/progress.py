@@ -9,9 +9,15 @@ from typing import Any, TextIO
 
 import pytorch_lightning as pl
 from pytorch_lightning import Callback
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-METRICS = {"train_loss": "train loss", "val_loss": "val loss", "val_accuracy": "val accuracy", "masked_accuracy": "masked accuracy"}
+METRICS = {
+    "train_loss": "train loss",
+    "val_loss": "val loss",
+    "val_accuracy": "val accuracy",
+    "admm/masked_accuracy": "masked accuracy",
+}
 
 
 def clock(seconds: float) -> str:
@@ -32,7 +38,7 @@ class EpochProgress(Callback):
     def __init__(self, label: str = "training", stream: TextIO | None = None) -> None:
         self.label = label
         self.stream = stream if stream is not None else sys.stderr
-        self._bar: Any = None
+        self._bar: Progress | None = None
         self._started = 0.0
         self._first = 0
 
@@ -41,24 +47,37 @@ class EpochProgress(Callback):
         self._started, self._first = time.monotonic(), trainer.current_epoch
         if self.stream.isatty():
             steps = trainer.num_training_batches * ((trainer.max_epochs or 0) - self._first)
-            total = int(steps) if math.isfinite(steps) and steps > 0 else None
-            self._bar = tqdm(total=total, desc=self.label, file=self.stream, unit="step", leave=False, dynamic_ncols=True)
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("left"),
+            )
+            self._bar = Progress(*columns, console=Console(file=self.stream), transient=True)
+            self._bar.add_task(self.label, total=steps if math.isfinite(steps) and steps > 0 else None)
+            self._bar.start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         """One step further."""
         if self._bar is not None:
-            self._bar.update()
+            self._bar.advance(self._bar.task_ids[0])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The epoch's figures, and the time left at this pace."""
         done = trainer.current_epoch + 1
-        figures = "  ".join(f"{title} {float(trainer.callback_metrics[key]):.4f}" for key, title in METRICS.items() if key in trainer.callback_metrics)
+        logged = trainer.callback_metrics
+        figures = "  ".join(f"{title} {float(logged[key]):.4f}" for key, title in METRICS.items() if key in logged)
         if self._bar is not None:
-            self._bar.set_description(f"{self.label} {done}/{trainer.max_epochs}  {figures}")
+            self._bar.update(self._bar.task_ids[0], description=f"{self.label} {done}/{trainer.max_epochs}  {figures}")
             return
         per_epoch = (time.monotonic() - self._started) / (done - self._first)
         left = per_epoch * max((trainer.max_epochs or done) - done, 0)
-        print(f"{self.label}: epoch {done}/{trainer.max_epochs}  {figures}  {clock(left)} left", file=self.stream, flush=True)
+        print(
+            f"{self.label}: epoch {done}/{trainer.max_epochs}  {figures}  {clock(left)} left",
+            file=self.stream,
+            flush=True,
+        )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Clear the bar."""
@@ -70,5 +89,5 @@ class EpochProgress(Callback):
 
     def _close(self) -> None:
         if self._bar is not None:
-            self._bar.close()
+            self._bar.stop()
             self._bar = None

@@ -29,7 +29,9 @@ class Quadratic:
     @classmethod
     def make(cls, units: int = 6) -> Quadratic:
         torch.manual_seed(0)
-        network = nn.Sequential(nn.Conv2d(2, units, 3), nn.BatchNorm2d(units), nn.ReLU(), nn.Conv2d(units, 3, 1)).double()
+        network = nn.Sequential(
+            nn.Conv2d(2, units, 3), nn.BatchNorm2d(units), nn.ReLU(), nn.Conv2d(units, 3, 1)
+        ).double()
         W = dict(network.named_parameters())
         gated = gated_parameters(network, [plain_group("0", units, ("1", "norm"))])
         b = {name: torch.randn_like(W[name]).detach() for name in gated}

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from admm.quadratic import Quadratic
 from safetensors.torch import load, save
 
 from easiedge.admm import (
@@ -20,7 +21,6 @@ from easiedge.admm import (
 )
 from easiedge.errors import TrainingError
 from easiedge.unit import FilterMask
-from tests.admm.quadratic import Quadratic
 
 MASK = FilterMask({"0": torch.tensor([True, False, True, True, False, False])})
 
@@ -40,7 +40,9 @@ def test_converges_to_the_constrained_optimum_with_a_fixed_mask() -> None:
         torch.testing.assert_close(state.Z[name], optimum[name], rtol=1e-9, atol=1e-9)
         # the multiplier of the constraint: rho U = -grad f at the optimum, that is a b on removed rows and zero on kept ones
         removed = problem.gated[name].column(~problem.gated[name].kept(MASK), W[name])
-        torch.testing.assert_close(state.rho * state.U[name], problem.a[name] * problem.b[name] * removed, rtol=1e-8, atol=1e-8)
+        torch.testing.assert_close(
+            state.rho * state.U[name], problem.a[name] * problem.b[name] * removed, rtol=1e-8, atol=1e-8
+        )
     assert primal_residual(W, state.Z, problem.gated) < 1e-9
 
 
@@ -53,7 +55,9 @@ def test_iterates_equal_the_closed_form_on_removed_rows() -> None:
     for name, parameter in problem.gated.items():
         a, b = problem.a[name], problem.b[name]
         removed = ~parameter.kept(MASK)
-        torch.testing.assert_close(W[name][removed], (b * (a / (a + rho)) ** iterations)[removed], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(
+            W[name][removed], (b * (a / (a + rho)) ** iterations)[removed], rtol=1e-12, atol=1e-12
+        )
 
 
 def test_w_step_by_gradient_descent_equals_the_exact_one() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from admm.quadratic import plain_group
 from torch import nn
 
 from easiedge.admm import gated_parameters
 from easiedge.errors import ModelError
 from easiedge.unit import FilterGroup, FilterMask, Member
-from tests.admm.quadratic import plain_group
 
 
 def _network() -> nn.Sequential:
@@ -24,7 +24,9 @@ def test_filters_bias_and_norm_are_gated_and_nothing_else() -> None:
 
 def test_readers_are_not_gated() -> None:
     index = torch.arange(4)[:, None]
-    group = FilterGroup("0", 4, (Member("0", "out", index), Member("3", "in", index)), ("0",), {"0": "conv", "3": "conv"})
+    group = FilterGroup(
+        "0", 4, (Member("0", "out", index), Member("3", "in", index)), ("0",), {"0": "conv", "3": "conv"}
+    )
     assert list(gated_parameters(_network(), [group])) == ["0.weight", "0.bias"]
 
 
@@ -50,7 +52,9 @@ def test_bare_parameters_count_when_their_first_axis_is_the_channels() -> None:
     network.scale = nn.Parameter(torch.ones(3, 1, 1))
     network.flat = nn.Parameter(torch.ones(1, 3))
     index = torch.arange(3)[:, None]
-    group = FilterGroup("g", 3, (Member("scale", "out", index), Member("flat", "out", index)), (), {"scale": "param", "flat": "param"})
+    group = FilterGroup(
+        "g", 3, (Member("scale", "out", index), Member("flat", "out", index)), (), {"scale": "param", "flat": "param"}
+    )
     assert list(gated_parameters(network, [group])) == ["scale"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from easiedge.admm import add_penalty_gradient_, gated_parameters, penalty
 from easiedge.unit import FilterGroup, Member
@@ -12,7 +13,11 @@ from easiedge.unit import FilterGroup, Member
 
 def _problem() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, torch.Tensor], dict]:
     torch.manual_seed(1)
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 1)).double().to(memory_format=torch.channels_last)
+    network = (
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 1))
+        .double()
+        .to(memory_format=torch.channels_last)
+    )
     part = torch.tensor([[0], [2], [5]])
     whole = torch.arange(4)[:, None]
     groups = [
@@ -21,7 +26,12 @@ def _problem() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[s
     ]
     gated = gated_parameters(network, groups)
     W = dict(network.named_parameters())
-    return W, {n: torch.randn_like(W[n]).detach() for n in gated}, {n: torch.randn_like(W[n]).detach() for n in gated}, gated
+    return (
+        W,
+        {n: torch.randn_like(W[n]).detach() for n in gated},
+        {n: torch.randn_like(W[n]).detach() for n in gated},
+        gated,
+    )
 
 
 def test_gradient_equals_autograd() -> None:
@@ -52,6 +62,18 @@ def test_parameters_without_a_gradient_are_left_alone() -> None:
     W, Z, U, gated = _problem()
     add_penalty_gradient_(W, Z, U, 0.7, gated)
     assert all(parameter.grad is None for parameter in W.values())
+
+
+def test_the_gradient_allocates_nothing() -> None:
+    W, Z, U, gated = _problem()
+    whole = {name: p for name, p in gated.items() if p.rows is None}
+    for parameter in W.values():
+        parameter.grad = torch.zeros_like(parameter)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        add_penalty_gradient_(W, Z, U, 0.7, whole)
+        torch.empty(1000)
+    allocated = [event.self_cpu_memory_usage for event in record.events() if event.self_cpu_memory_usage > 0]
+    assert allocated == [4000]  # the tensor made here is seen, and it is the only one
 
 
 def test_penalty_is_squared_and_halved() -> None:

@@ -30,7 +30,9 @@ def test_residual_balancing_follows_the_larger_residual() -> None:
     assert policy(5.0, 1.0, 0.0) == 5.0
 
 
-@pytest.mark.parametrize("make", [lambda: IncreasingRho(factor=0.5), lambda: ResidualBalancing(mu=1.0), lambda: Stopping(unchanged=0)])
+@pytest.mark.parametrize(
+    "make", [lambda: IncreasingRho(factor=0.5), lambda: ResidualBalancing(mu=1.0), lambda: Stopping(unchanged=0)]
+)
 def test_senseless_options_are_refused(make) -> None:
     with pytest.raises(TrainingError):
         make()

@@ -1,0 +1,166 @@
+"""From a composed configuration to the parts of a run; everything that can be wrong with a request is found here."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
+from torch import nn
+
+from easiedge.data.image_data import ImageData
+from easiedge.errors import EasiEdgeError, ModelError
+from easiedge.model.filter_groups import find_groups
+from easiedge.model.weights import load_weights
+from easiedge.schedule.outcome import Schedule
+from easiedge.schedule.selection import Selection
+from easiedge.training.loggers import make_logger
+from easiedge.training.stages import Stages
+from easiedge.unit import Budget, FilterGroup
+
+DEFAULT_BUDGET = 0.5
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """What a run is called: the options chosen on the command line."""
+
+    data: str
+    model: str
+    method: str
+    sweep: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The parts of a run.
+
+    Attributes:
+        network: on the device it will be scored and evaluated on; with weights if ``weights=`` was given.
+        weighted: whether it was.
+        directory: the run directory.
+    """
+
+    names: Names
+    seed: int
+    directory: Path
+    data: ImageData
+    network: nn.Module
+    weighted: bool
+    groups: Sequence[FilterGroup]
+    budget: Budget
+    schedule: Schedule
+    selection: Selection
+    calibration: Sequence[Any]
+    stages: Stages
+    logger: Logger | None
+
+
+def assemble(cfg: DictConfig) -> Parts:
+    """Make every part, cheapest checks first.
+
+    Raises:
+        EasiEdgeError: whatever is wrong with the request.
+    """
+    names = _names(cfg)
+    budget = make_budget(cfg.budget)
+    selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
+    recipes = {name: instantiate(recipe) for name, recipe in cfg.recipe.items()}
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    data = instantiate(cfg.data)
+    data.setup()
+    network = make_network(cfg, data)
+    calibration = data.calibration_batches(min(cfg.calibration.images, len(data.train)), cfg.calibration.batch_size, cfg.seed)
+    groups = chosen_groups(find_groups(network, calibration[0][0][:2]), cfg.groups)
+    logger = make_logger(
+        cfg.logger.kind, directory, project=cfg.logger.project, name=f"{names.method}-{names.model}-{names.data}-{cfg.seed}",
+        group=cfg.logger.group or names.sweep, tags=[names.method, names.model, names.data, *cfg.logger.tags], online=cfg.logger.online,
+        config=OmegaConf.to_container(cfg, resolve=True),  # type: ignore[arg-type]
+    )  # fmt: skip
+    stages = Stages(
+        data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger, seed=cfg.seed,
+        progress=cfg.trainer.progress, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
+    )  # fmt: skip
+    return Parts(
+        names, cfg.seed, directory, data, network, cfg.weights is not None, groups, budget, schedule, selection, calibration, stages, logger
+    )
+
+
+def _names(cfg: DictConfig) -> Names:
+    hydra = HydraConfig.get()
+    chosen = hydra.runtime.choices
+    model = cfg.model.name if "name" in cfg.model else chosen["model"]
+    sweep = Path(hydra.sweep.dir).name if str(hydra.mode).endswith("MULTIRUN") else None
+    return Names(chosen["data"], model, chosen["method"], sweep)
+
+
+def make_budget(cfg: DictConfig) -> Budget:
+    """The budget that was asked for; half of the filters when none was."""
+    given = {str(name): value for name, value in cfg.items() if value is not None}
+    if not given:
+        log.info("no budget given: budget.filters_removed=%s", DEFAULT_BUDGET)
+        given = {"filters_removed": DEFAULT_BUDGET}
+    return Budget(**given)
+
+
+def make_selection(cfg: DictConfig) -> Selection:
+    """Criterion, projection and compensation as one value."""
+    fit = cfg.compensation.name == "least_squares"
+    floor = cfg.projection.min_units
+    return Selection(
+        criterion=cfg.scoring.criterion, options=dict(cfg.scoring.options), chunk=cfg.scoring.chunk, scope=cfg.projection.scope,
+        min_units=floor if isinstance(floor, int) else dict(floor), max_ratio=cfg.projection.max_ratio, round_to=cfg.projection.round_to,
+        compensation="least_squares" if fit else None, ridge=cfg.compensation.ridge, positions=cfg.compensation.positions,
+    )  # fmt: skip
+
+
+def make_network(cfg: DictConfig, data: ImageData) -> nn.Module:
+    """The network for the data's images and classes, with the weights asked for, on the GPU where there is one.
+
+    Raises:
+        ModelError: unknown model, weights that do not fit, or images of a size the network cannot take.
+    """
+    channels, height, width = data.input_shape
+    builder = instantiate(cfg.model)
+    known = inspect.signature(builder).parameters
+    offered = {"num_classes": data.num_classes, "in_channels": channels, "image_size": height}
+    network: nn.Module = builder(**{name: value for name, value in offered.items() if name in known})
+    if cfg.weights is not None:
+        load_weights(network, cfg.weights)
+    if torch.cuda.is_available() and cfg.trainer.options.get("accelerator") != "cpu":
+        network.cuda()
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(2, channels, height, width, device=next(network.parameters()).device))
+    except (RuntimeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0][:160]
+        raise ModelError(
+            f"{type(network).__name__} does not take images of {channels}x{height}x{width} ({first}): choose another model, or another data.image_size"
+        ) from error
+    return network.train()
+
+
+def chosen_groups(groups: Sequence[FilterGroup], cfg: DictConfig) -> list[FilterGroup]:
+    """The groups whose names match ``include`` and not ``exclude``.
+
+    Raises:
+        EasiEdgeError: none is left.
+    """
+    chosen = [g for g in groups if any(fnmatch.fnmatch(g.name, p) for p in cfg.include) and not any(fnmatch.fnmatch(g.name, p) for p in cfg.exclude)]
+    if not chosen:
+        raise EasiEdgeError(f"groups.include={list(cfg.include)} and exclude={list(cfg.exclude)} leave none of {', '.join(g.name for g in groups[:8])}")
+    return chosen
+
+

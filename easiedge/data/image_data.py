@@ -1,0 +1,85 @@
+"""What all image data sets share: three disjoint parts in memory, as a Lightning data module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from easiedge.data.in_memory import Batches, Images, normalise
+from easiedge.data.split import draw_stratified
+from easiedge.errors import DataError
+
+
+class ImageData(pl.LightningDataModule):
+    """Training, validation and test images.
+
+    Subclasses fill ``train``, ``val`` and ``test`` and ``class_names`` in `prepare`.
+
+    Attributes:
+        mean, std: of each channel, for normalisation.
+        shift, flip: augmentation of training images: largest move in pixels, and mirroring of half of them.
+        class_names: names of the classes in the order of their labels.
+        train, val, test: the parts; training never sees ``val``, nothing but the closing figures sees ``test``.
+    """
+
+    train: Images
+    val: Images
+    test: Images
+    class_names: Sequence[str]
+
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], *, batch_size: int = 128, seed: int = 0, shift: int = 0, flip: bool = False
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise DataError(f"data.batch_size={batch_size} must be at least 1")
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.batch_size, self.seed, self.shift, self.flip = batch_size, seed, shift, flip
+        self._ready = False
+
+    def prepare(self) -> None:
+        """Load the parts; called once by `setup`."""
+        raise NotImplementedError
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load the images once."""
+        if not self._ready:
+            self.prepare()
+            if len(self.mean) not in (1, self.train.pixels.shape[1]):
+                raise DataError(f"data.mean has {len(self.mean)} values for images of {self.train.pixels.shape[1]} channels: give one each")
+            self._ready = True
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        channels, height, width = self.train.pixels.shape[1:]
+        return channels, height, width
+
+    def train_dataloader(self) -> Batches:
+        """Shuffled, augmented training batches; one pass is one epoch."""
+        return Batches(self.train, self.batch_size, self.mean, self.std, shuffle=True, shift=self.shift, flip=self.flip, seed=self.seed)
+
+    def val_dataloader(self) -> Batches:
+        """Validation batches in fixed order."""
+        return Batches(self.val, max(self.batch_size, 250), self.mean, self.std)
+
+    def test_dataloader(self) -> Batches:
+        """Test batches in fixed order."""
+        return Batches(self.test, max(self.batch_size, 250), self.mean, self.std)
+
+    def calibration_batches(self, images: int, batch_size: int = 128, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
+        """Random training images without augmentation, classes evenly drawn, for scores and compensation.
+
+        Raises:
+            DataError: fewer training images than asked for.
+        """
+        chosen = self.train.take(draw_stratified(self.train.labels, images, seed))
+        x = normalise(chosen.pixels, self.mean, self.std)
+        return list(zip(x.split(batch_size), chosen.labels.split(batch_size), strict=True))

@@ -1,0 +1,73 @@
+"""Anyone's own images: one folder per class, in a folder or a .zip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from easiedge.data.image_data import ImageData
+from easiedge.data.image_files import ImageFiles, load_classes
+from easiedge.data.in_memory import Images
+from easiedge.data.split import stratified
+from easiedge.errors import DataError
+
+PARTS = ("train", "val", "test")
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class ImageFolder(ImageData):
+    """``root/<class>/*``, split by seed; or ``root/train/<class>/*`` with ``val`` and ``test`` beside it.
+
+    Missing parts are split off the training images, stratified by class: ``test_share`` first, then ``val_share`` of the rest.
+    Images are resized to ``image_size`` squares and may be grey, palette or transparent; ``grey`` keeps one channel.
+    """
+
+    def __init__(
+        self, root: str, *, image_size: int = 64, grey: bool = False, val_share: float = 0.15, test_share: float = 0.15,
+        batch_size: int = 32, seed: int = 0, split_seed: int = 0, shift: int = 4, flip: bool = True,
+        mean: Sequence[float] | None = None, std: Sequence[float] | None = None,
+    ) -> None:  # fmt: skip
+        default_mean, default_std = ((0.45,), (0.226,)) if grey else (IMAGENET_MEAN, IMAGENET_STD)
+        super().__init__(mean or default_mean, std or default_std, batch_size=batch_size, seed=seed, shift=shift, flip=flip)
+        for name, share in (("val_share", val_share), ("test_share", test_share)):
+            if not 0.0 < share < 1.0:
+                raise DataError(f"data.{name}={share} is outside (0, 1): give the share of images to set aside")
+        if image_size < 1:
+            raise DataError(f"data.image_size={image_size} must be at least 1")
+        self.root, self.image_size, self.grey = Path(root).expanduser(), image_size, grey
+        self.val_share, self.test_share, self.split_seed = val_share, test_share, split_seed
+
+    def prepare(self) -> None:
+        """Find the classes, decode, and split what is not split by folder."""
+        files = ImageFiles(self.root)
+        base = files.top()
+        base = "" if base in PARTS or len(files.classes(base)) < 2 <= len(files.classes("")) else base
+        classes = files.classes(base)
+        by_folder = "train" in classes and set(classes) <= set(PARTS)
+        prefix = f"{base}/" if base else ""
+        parts = {p: files.classes(f"{prefix}{p}") for p in PARTS} if by_folder else {"train": classes}
+        self.class_names = sorted(parts["train"])
+        self._check(parts)
+        loaded = {p: load_classes(files, c, self.class_names, self.image_size, self.grey) for p, c in parts.items() if c}
+        train = loaded["train"]
+        if "test" not in loaded:
+            train, loaded["test"] = self._split(train, self.test_share)
+        if "val" not in loaded:
+            train, loaded["val"] = self._split(train, self.val_share)
+        self.train, self.val, self.test = train, loaded["val"], loaded["test"]
+
+    def _split(self, images: Images, share: float) -> tuple[Images, Images]:
+        rest, part = stratified(images.labels, share, self.split_seed)
+        return images.take(rest), images.take(part)
+
+    def _check(self, parts: dict[str, dict[str, list[str]]]) -> None:
+        if len(self.class_names) < 2:
+            found = f"only the class {self.class_names[0]!r}" if self.class_names else "no class folders"
+            raise DataError(f"data.root={self.root} has {found}: make one folder of images per class, at least two")
+        for part, classes in parts.items():
+            if classes and sorted(classes) != self.class_names:
+                raise DataError(f"the classes in {self.root}/{part} are not those in train: {sorted(set(classes) ^ set(self.class_names))} differ")
+        few = {c: len(n) for c, n in parts["train"].items() if len(n) < 3}
+        if few:
+            name, count = next(iter(few.items()))
+            raise DataError(f"class {name!r} in {self.root} has {count} images: give at least three to train, validate and test")

@@ -1,0 +1,43 @@
+"""Stratified, seeded splits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from easiedge.errors import DataError
+
+
+def stratified(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Split into (rest, part): ``part`` holds ``share`` of each class, at least one image; indices are sorted.
+
+    Raises:
+        DataError: a class with fewer than two images cannot be split.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    part = []
+    for c in labels.unique().tolist():
+        members = (labels == c).nonzero()[:, 0]
+        if len(members) < 2:
+            raise DataError(f"class {c} has a single image: give at least two of each class to split off validation images")
+        count = min(max(1, round(share * len(members))), len(members) - 1)
+        part.append(members[torch.randperm(len(members), generator=generator)[:count]])
+    chosen = torch.cat(part).sort().values
+    rest = torch.ones(len(labels), dtype=torch.bool)
+    rest[chosen] = False
+    return rest.nonzero()[:, 0], chosen
+
+
+def draw_stratified(labels: Tensor, count: int, seed: int) -> Tensor:
+    """``count`` random indices with class shares as even as the data allow, in random order.
+
+    Raises:
+        DataError: fewer images than asked for.
+    """
+    if count > len(labels):
+        raise DataError(f"calibration.images={count} is more than the {len(labels)} training images: ask for fewer")
+    generator = torch.Generator().manual_seed(seed)
+    queues = [m[torch.randperm(len(m), generator=generator)] for m in ((labels == c).nonzero()[:, 0] for c in labels.unique())]
+    rank = torch.cat([torch.arange(len(q)) for q in queues])
+    chosen = torch.cat(queues)[rank.argsort(stable=True)[:count]]
+    return chosen[torch.randperm(count, generator=generator)]

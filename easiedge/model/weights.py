@@ -1,0 +1,57 @@
+"""Start from weights in a file: safetensors, or a state dict that loads without running code."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from easiedge.errors import ModelError
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The state dict in a ``.safetensors`` file or a weights-only ``torch.save``; half precision becomes float32.
+
+    Raises:
+        ModelError: no such file, or it holds anything but tensors by name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"weights={path} is not a file: give a .safetensors file or a state dict")
+    try:
+        if path.suffix == ".safetensors":
+            state = safetensors.torch.load(path.read_bytes())
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise ModelError(f"weights={path} cannot be read ({str(error).splitlines()[0][:160]}): give a .safetensors file or a plain state dict") from error
+    state = state.get("state_dict", state) if isinstance(state, Mapping) else state
+    if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ModelError(f"weights={path} does not hold tensors by name: save model.state_dict()")
+    plain = {str(k).removeprefix("module."): v for k, v in state.items()}
+    return {k: v.float() if v.dtype in (torch.float16, torch.bfloat16) else v for k, v in plain.items()}
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Load the weights in ``path`` into ``model``; all of them must fit.
+
+    Raises:
+        ModelError: the file cannot be read, or keys are missing, unknown or of another shape; they are named.
+    """
+    state, own = read_weights(path), model.state_dict()
+    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+    unknown = [k for k in state if k not in own]
+    shapes = [f"{k} {list(state[k].shape)} instead of {list(own[k].shape)}" for k in own if k in state and state[k].shape != own[k].shape]
+    if missing or unknown or shapes:
+        parts = [f"{what}: {_some(keys)}" for what, keys in (("missing", missing), ("unknown", unknown), ("wrong shape", shapes)) if keys]
+        raise ModelError(f"weights={path} do not fit {type(model).__name__} ({'; '.join(parts)}): choose the model they were saved from")
+    model.load_state_dict({**own, **state})
+
+
+def _some(keys: list[str], most: int = 4) -> str:
+    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")

@@ -1,0 +1,134 @@
+"""The story of a run, read aloud: data and network, dense training, schedule, fine-tuning, artifact, figures."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import nn
+
+from easiedge.assembly import Parts, assemble
+from easiedge.deploy.artifact import load, save
+from easiedge.model.gates import masked
+from easiedge.model.graph import device_of
+from easiedge.report.layers_table import layer_rows
+from easiedge.report.metrics import pruning_metrics, training_metrics
+from easiedge.report.record import log_results, write_config, write_layers, write_metrics
+from easiedge.report.terminal import closing_table, dense_line
+from easiedge.schedule.outcome import Outcome, Task
+from easiedge.surgery.equivalence import prove_equivalence
+from easiedge.training.evaluate import accuracy
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> dict[str, Any]:
+    """``easiedge train``: the dense baseline, saved under ``dense/``; its figures are returned and written."""
+    clock = Clock()
+    parts = assemble(cfg)
+    write_config(cfg, parts.directory)
+    train_dense(parts, clock)
+    save(parts.network, parts.directory / "dense")
+    metrics = training_metrics(parts, test_accuracy(parts, parts.network), clock.closed())
+    write_metrics(metrics, parts.directory)
+    log_results(parts.logger, metrics, [], parts.directory)
+    dense_line(metrics, parts.directory)
+    return metrics
+
+
+def prune(cfg: DictConfig) -> dict[str, Any]:
+    """``easiedge prune``: train or load, prune, fine-tune, save, measure; its figures are returned and written."""
+    clock = Clock()
+    parts = assemble(cfg)
+    write_config(cfg, parts.directory)
+    train_dense(parts, clock)
+    outcome = run_schedule(parts, clock)
+    proof = prove_equivalence(outcome.network, outcome.groups, outcome.within, outcome.compact, parts.data.val_dataloader())
+    log.info("removed for real: masked and shrunk networks differ by at most %.2g on %d images", proof.max_abs_diff, proof.images)
+    compact = finetune(parts, outcome, clock)
+    save(compact, parts.directory / "pruned")
+    accuracies = closing_accuracies(parts, outcome)
+    metrics = pruning_metrics(parts, outcome, compact, accuracies, proof, clock.closed())
+    rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
+    write_layers(rows, metrics, parts.directory)
+    write_metrics(metrics, parts.directory)
+    log_results(parts.logger, metrics, rows, parts.directory)
+    closing_table(metrics, parts.directory)
+    return metrics
+
+
+def train_dense(parts: Parts, clock: Clock) -> None:
+    """Train the dense network unless it came with weights, and keep it for later runs."""
+    if parts.weighted:
+        return
+    with clock.counts("train"):
+        parts.stages.train(parts.network, recipe="train", stage="dense training")
+    save(parts.network, parts.directory / "dense")
+
+
+def run_schedule(parts: Parts, clock: Clock) -> Outcome:
+    """Prune to the budget by the method's schedule."""
+    task = Task(
+        parts.network, parts.groups, parts.budget, parts.selection, parts.calibration, parts.stages.train, parts.stages.validate, log.info
+    )
+    log.info("pruning %d units in %d groups", sum(g.size for g in parts.groups), len(parts.groups))
+    outcome = parts.schedule(task)
+    for stage, seconds in outcome.seconds.items():
+        clock.add(stage, seconds)
+    return outcome
+
+
+def finetune(parts: Parts, outcome: Outcome, clock: Clock) -> nn.Module:
+    """Train a copy of the smaller network, with the dense one as tutor; the best validation epoch stays."""
+    compact = copy.deepcopy(outcome.compact)
+    with clock.counts("finetune"):
+        parts.stages.train(compact, recipe="finetune", stage="fine-tuning", tutor=parts.network)
+    return compact.eval()
+
+
+def closing_accuracies(parts: Parts, outcome: Outcome) -> dict[str, float]:
+    """The one reading of the test set: dense, masked, removed, and the artifact loaded back."""
+    with masked(outcome.network, outcome.groups, outcome.within):
+        under_mask = test_accuracy(parts, outcome.network)
+    return {
+        "dense": test_accuracy(parts, parts.network),
+        "masked": under_mask,
+        "removed": test_accuracy(parts, outcome.compact),
+        "pruned": test_accuracy(parts, load(parts.directory / "pruned")),
+    }
+
+
+def test_accuracy(parts: Parts, network: nn.Module) -> float:
+    """Top-1 accuracy on the test split, in [0, 1]."""
+    return accuracy(network, parts.data.test_dataloader(), device_of(parts.network))
+
+
+class Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.seconds = dict.fromkeys(("train", "score", "admm", "finetune"), 0.0)
+
+    @contextmanager
+    def counts(self, stage: str) -> Iterator[None]:
+        """Add the time spent within to ``stage``."""
+        begun = time.perf_counter()
+        yield
+        self.add(stage, time.perf_counter() - begun)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Add to a stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def closed(self) -> dict[str, float]:
+        """All stages and the total."""
+        return {**self.seconds, "total": time.perf_counter() - self.started}
+
+
+JOBS: dict[str, Callable[[DictConfig], dict[str, Any]]] = {"train": train, "prune": prune}

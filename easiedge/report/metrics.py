@@ -1,0 +1,74 @@
+"""metrics.json: what a run did, in figures."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from typing import Any
+
+import torch
+from torch import nn
+
+from easiedge import __version__
+from easiedge.assembly import Parts
+from easiedge.model.cost import count
+from easiedge.schedule.outcome import Outcome
+from easiedge.surgery.equivalence import Equivalence
+
+SCHEMA = 1
+
+
+def dense_figures(parts: Parts, accuracy: float) -> dict[str, Any]:
+    """Accuracy and cost of the dense network."""
+    example = parts.calibration[0][0][:2]
+    return {"accuracy": accuracy, **count(parts.network, example), "filters": sum(g.size for g in parts.groups)}
+
+
+def training_metrics(parts: Parts, accuracy: float, seconds: dict[str, float]) -> dict[str, Any]:
+    """The figures of ``easiedge train``."""
+    return {**_head(parts), "dense": dense_figures(parts, accuracy), "seconds": _rounded(seconds), "versions": versions()}
+
+
+def pruning_metrics(
+    parts: Parts, outcome: Outcome, compact: nn.Module, accuracies: dict[str, float], proof: Equivalence, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """The figures of ``easiedge prune``.
+
+    Args:
+        parts: of the run.
+        outcome: of the schedule.
+        compact: the network in the artifact.
+        accuracies: on the test split: ``dense``, ``masked``, ``removed`` (before fine-tuning), ``pruned`` (from the artifact).
+        proof: of equivalence.
+        seconds: by stage.
+    """
+    example = parts.calibration[0][0][:2]
+    dense = dense_figures(parts, accuracies["dense"])
+    pruned = {**count(compact, example), "filters": sum(outcome.mask.kept().values())}
+    achieved = {f"{quantity}_removed": 1 - pruned[quantity] / dense[quantity] for quantity in ("filters", "params", "macs")}
+    return {
+        **_head(parts),
+        "budget": {"requested": {f"{k}_removed": v for k, v in parts.budget.shares().items()}, "achieved": achieved, "reached": outcome.reached},
+        "dense": dense,
+        "masked": {"accuracy": accuracies["masked"]},
+        "pruned": {"accuracy": accuracies["pruned"], "accuracy_before_finetune": accuracies["removed"], **pruned},
+        "equivalence": {"max_abs_diff": proof.max_abs_diff, "images": proof.images},
+        "admm": {"iterations": list(outcome.iterations)},
+        "seconds": _rounded(seconds),
+        "versions": versions(),
+    }
+
+
+def _head(parts: Parts) -> dict[str, Any]:
+    names = parts.names
+    return {"schema": SCHEMA, "seed": parts.seed, "method": names.method, "data": names.data, "model": names.model}
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {stage: round(value, 3) for stage, value in seconds.items()}
+
+
+def versions() -> dict[str, str]:
+    """What the run was made with."""
+    packages = {name: importlib.metadata.version(name) for name in ("torchvision", "pytorch-lightning", "numpy")}
+    return {"easiedge": __version__, "python": platform.python_version(), "torch": str(torch.__version__), **packages}

@@ -1,0 +1,74 @@
+"""Write what a run found into its directory and to its logger."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import CSVLogger, Logger
+
+from easiedge.atomic import write_atomically
+from easiedge.report.layers_table import LayerRow, as_csv
+from easiedge.report.pictures import run_picture
+
+PICTURE = "run.png"
+
+
+def write_config(cfg: DictConfig, directory: Path) -> None:
+    """``config.yaml``: the composed configuration."""
+    write_atomically(directory / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+
+
+def write_metrics(metrics: Mapping[str, Any], directory: Path) -> None:
+    """``metrics.json``; figures that are not finite become null, so that any JSON reader takes the file."""
+    write_atomically(directory / "metrics.json", json.dumps(_finite(metrics), indent=1, allow_nan=False) + "\n")
+
+
+def write_layers(rows: Sequence[LayerRow], metrics: Mapping[str, Any], directory: Path) -> None:
+    """``layers.csv`` and the picture of the run."""
+    write_atomically(directory / "layers.csv", as_csv(rows))
+    run_picture(metrics, rows, directory / PICTURE)
+
+
+def log_results(logger: Logger | None, metrics: Mapping[str, Any], rows: Sequence[LayerRow], directory: Path) -> None:
+    """Summary figures, the table of layers and the picture, where the logger can hold them; then close it."""
+    if logger is None:
+        return
+    summary = flat(metrics)
+    experiment: Any = logger.experiment
+    if hasattr(experiment, "summary"):  # W&B
+        import wandb
+
+        experiment.summary.update(summary)
+        if rows:
+            table = wandb.Table(columns=[f.name for f in fields(LayerRow)], data=[list(astuple(r)) for r in rows])
+            experiment.log({"layers": table, "picture": wandb.Image(str(directory / PICTURE))})
+        experiment.finish(quiet=True)
+    elif isinstance(logger, CSVLogger):
+        logger._prefix = ""
+        logger.log_metrics({k: float(v) for k, v in summary.items() if isinstance(v, int | float)})
+        logger.save()
+
+
+def flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested figures under ``dense/accuracy``-like names; lists are left out."""
+    result: dict[str, Any] = {}
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            result |= flat(value, f"{prefix}{key}/")
+        elif isinstance(value, int | float | str):
+            result[f"{prefix}{key}"] = value
+    return result
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,83 @@
+"""The main method: ADMM alternates training with the global pruning subproblem, then the units are removed for real."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+
+from torch import nn
+
+from easiedge.admm import ConstantRho, RhoPolicy, Stopping
+from easiedge.errors import EasiEdgeError
+from easiedge.model.gates import masked
+from easiedge.projection.budget import warn_of_collapse
+from easiedge.schedule.outcome import Outcome, Task
+from easiedge.training.admm_callback import ADMMCallback
+from easiedge.unit import FilterMask
+
+
+@dataclass(frozen=True)
+class Admm:
+    """Performance-improving subproblem (W-step, training) and global pruning subproblem (Z-step, selection) in turns.
+
+    Attributes:
+        iterations: at most so many W- and Z-steps.
+        epochs_per_iteration: training epochs of one W-step.
+        rho: strength of the penalty at the start.
+        policy: how rho changes; constant by default.
+        stopping: when to stop before that: by default when the mask has settled and the primal residual is small.
+        chunk: share that goes between two expansions of the Z-steps' selection; coarser than a single selection's, since
+            it is made again in every iteration.
+    """
+
+    iterations: int = 3
+    epochs_per_iteration: int = 1
+    rho: float = 0.1
+    policy: RhoPolicy | None = None
+    stopping: Stopping | None = None
+    chunk: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse a loop without iterations."""
+        if self.iterations < 1 or self.epochs_per_iteration < 1:
+            raise EasiEdgeError("schedule admm needs iterations >= 1 and epochs_per_iteration >= 1")
+
+    def __call__(self, task: Task) -> Outcome:
+        """Prune ``task.network`` to the budget."""
+        start, selecting = time.perf_counter(), 0.0
+        network = copy.deepcopy(task.network)
+
+        def choose(current: nn.Module) -> FilterMask:
+            nonlocal selecting
+            begun = time.perf_counter()
+            mask = task.selection.mask(
+                current, task.groups, task.calibration, task.budget, tutor=task.network, chunk=self.chunk
+            )
+            selecting += time.perf_counter() - begun
+            return mask
+
+        def masked_accuracy(current: nn.Module, mask: FilterMask) -> float:
+            with masked(current, task.groups, mask):
+                return task.validate(current)
+
+        callback = ADMMCallback(
+            task.groups,
+            choose,
+            network=network,
+            rho=self.rho,
+            policy=self.policy or ConstantRho(),
+            epochs_per_iteration=self.epochs_per_iteration,
+            stopping=self.stopping or Stopping(),
+            masked_accuracy=masked_accuracy,
+        )
+        task.train(
+            network, recipe="admm", epochs=self.iterations * self.epochs_per_iteration, stage="ADMM", callbacks=[callback], keep_best=False
+        )
+        mask = callback.mask
+        warn_of_collapse(mask.kept(), task.groups)
+        begun = time.perf_counter()
+        fitted, compact = task.selection.remove(network, task.groups, mask, task.calibration)
+        selecting += time.perf_counter() - begun
+        seconds = {"score": selecting, "admm": time.perf_counter() - start - selecting}
+        return Outcome(fitted, task.groups, mask, mask, compact, callback.records, seconds=seconds)

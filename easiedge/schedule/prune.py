@@ -1,0 +1,105 @@
+"""Pruning in plain Python: a network, batches and a budget in, a smaller network out."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from torch import fx, nn
+
+from easiedge.errors import DataError, EasiEdgeError
+from easiedge.model.filter_groups import find_groups
+from easiedge.schedule.admm import Admm
+from easiedge.schedule.iterative import Iterative
+from easiedge.schedule.one_shot import OneShot
+from easiedge.schedule.outcome import Schedule, Task
+from easiedge.schedule.selection import Selection
+from easiedge.scoring.batches import inputs_of
+from easiedge.surgery.equivalence import prove_equivalence
+from easiedge.training.recipe import Recipe
+from easiedge.training.stages import Stages
+from easiedge.unit import Budget, FilterGroup
+
+_log = logging.getLogger(__name__)
+
+METHODS: dict[str, tuple[Schedule, Selection]] = {
+    "easiedge": (Admm(), Selection()),
+    "one_shot": (OneShot(), Selection()),
+    "iterative": (Iterative(), Selection(criterion="taylor_information_gain", compensation=None)),
+}
+
+
+def prune(
+    model: nn.Module,
+    train_batches: Iterable[Any],
+    val_batches: Iterable[Any],
+    *,
+    budget: Budget,
+    method: str = "easiedge",
+    groups: Sequence[FilterGroup] | None = None,
+    epochs: int = 5,
+    recipe: Recipe | None = None,
+    schedule: Schedule | None = None,
+    selection: Selection | None = None,
+    calibration_images: int = 1024,
+    seed: int = 0,
+    progress: bool = True,
+) -> fx.GraphModule:
+    """Prune ``model`` to ``budget`` and fine-tune what is left; ``model`` is left as it was.
+
+    Args:
+        model: a trained classifier.
+        train_batches: batches (inputs, targets); gone through once an epoch, so a loader or a list, not a generator.
+        val_batches: validation batches, which choose the best epoch; never the test set.
+        budget: what must go, at least.
+        method: ``"easiedge"`` (ADMM), ``"one_shot"`` or ``"iterative"``.
+        groups: the units that compete; all by default.
+        epochs: of fine-tuning after the removal.
+        recipe: of training in ADMM and fine-tuning; SGD with learning rate 0.02 by default.
+        schedule, selection: instead of the method's own.
+        calibration_images: training images for scores and compensation.
+        seed: of everything random.
+        progress: show progress on standard error.
+
+    Returns:
+        The smaller network with the weights of the best validation epoch, in eval mode.
+
+    Raises:
+        EasiEdgeError: unknown method, budget out of reach, no batches, or a network that cannot be pruned.
+    """
+    if method not in METHODS:
+        raise EasiEdgeError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+    calibration = take_images(train_batches, calibration_images)
+    found = list(groups) if groups is not None else find_groups(model, inputs_of(calibration[0])[:2])
+    tuned = recipe or Recipe(epochs=epochs, lr=0.02, weight_decay=1e-4)
+    stages = Stages(train_batches, val_batches, {"admm": tuned, "finetune": tuned}, seed=seed, progress=progress)
+    usual_schedule, usual_selection = METHODS[method]
+    network = copy.deepcopy(model)
+    task = Task(
+        network, found, budget, selection or usual_selection, calibration, stages.train, stages.validate, _log.info
+    )
+    outcome = (schedule or usual_schedule)(task)
+    prove_equivalence(outcome.network, outcome.groups, outcome.within, outcome.compact, calibration[:1])
+    if epochs:
+        stages.train(outcome.compact, epochs=epochs, stage="fine-tuning", tutor=network)
+    outcome.compact.eval()
+    return outcome.compact
+
+
+def take_images(batches: Iterable[Any], images: int) -> list[Any]:
+    """The first batches that together hold at least ``images`` images, or all there are.
+
+    Raises:
+        DataError: there are none.
+    """
+    taken, count = [], 0
+    for batch in batches:
+        taken.append(batch)
+        count += len(inputs_of(batch))
+        if count >= images:
+            break
+    if not taken:
+        raise DataError("there are no training batches: pass a loader or a list, not a generator that is used up")
+    return taken
