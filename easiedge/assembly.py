@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,10 @@ from torch import nn
 
 from easiedge.data.image_data import ImageData
 from easiedge.errors import EasiEdgeError, ModelError
+from easiedge.model.cost import network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.weights import load_weights
+from easiedge.projection.budget import limits
 from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
 from easiedge.training.loggers import make_logger
@@ -29,7 +30,6 @@ from easiedge.training.stages import Stages
 from easiedge.unit import Budget, FilterGroup
 
 DEFAULT_BUDGET = 0.5
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,18 @@ def assemble(cfg: DictConfig) -> Parts:
     Raises:
         EasiEdgeError: whatever is wrong with the request.
     """
+    try:
+        return _assemble(cfg)
+    except (TypeError, ValueError) as error:
+        raise EasiEdgeError(
+            f"the configuration holds a value of the wrong kind ({error}): see easiedge prune --help"
+        ) from error
+
+
+def _assemble(cfg: DictConfig) -> Parts:
     names = _names(cfg)
+    if not isinstance(cfg.seed, int) or cfg.seed < 0:
+        raise EasiEdgeError(f"seed={cfg.seed} must be a whole number from 0")
     budget = make_budget(cfg.budget)
     selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
     recipes = {name: instantiate(recipe) for name, recipe in cfg.recipe.items()}
@@ -82,8 +93,12 @@ def assemble(cfg: DictConfig) -> Parts:
     data = instantiate(cfg.data)
     data.setup()
     network = make_network(cfg, data)
-    calibration = data.calibration_batches(min(cfg.calibration.images, len(data.train)), cfg.calibration.batch_size, cfg.seed)
-    groups = chosen_groups(find_groups(network, calibration[0][0][:2]), cfg.groups)
+    calibration = data.calibration_batches(
+        min(cfg.calibration.images, len(data.train)), cfg.calibration.batch_size, cfg.seed
+    )
+    example = calibration[0][0][:2]
+    groups = chosen_groups(find_groups(network, example), cfg.groups)
+    limits(budget, groups, network_cost(network, groups, example), selection.floors)
     logger = make_logger(
         cfg.logger.kind, directory, project=cfg.logger.project, name=f"{names.method}-{names.model}-{names.data}-{cfg.seed}",
         group=cfg.logger.group or names.sweep, tags=[names.method, names.model, names.data, *cfg.logger.tags], online=cfg.logger.online,
@@ -94,7 +109,19 @@ def assemble(cfg: DictConfig) -> Parts:
         progress=cfg.trainer.progress, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
     )  # fmt: skip
     return Parts(
-        names, cfg.seed, directory, data, network, cfg.weights is not None, groups, budget, schedule, selection, calibration, stages, logger
+        names,
+        cfg.seed,
+        directory,
+        data,
+        network,
+        cfg.weights is not None,
+        groups,
+        budget,
+        schedule,
+        selection,
+        calibration,
+        stages,
+        logger,
     )
 
 
@@ -110,7 +137,6 @@ def make_budget(cfg: DictConfig) -> Budget:
     """The budget that was asked for; half of the filters when none was."""
     given = {str(name): value for name, value in cfg.items() if value is not None}
     if not given:
-        log.info("no budget given: budget.filters_removed=%s", DEFAULT_BUDGET)
         given = {"filters_removed": DEFAULT_BUDGET}
     return Budget(**given)
 
@@ -158,9 +184,14 @@ def chosen_groups(groups: Sequence[FilterGroup], cfg: DictConfig) -> list[Filter
     Raises:
         EasiEdgeError: none is left.
     """
-    chosen = [g for g in groups if any(fnmatch.fnmatch(g.name, p) for p in cfg.include) and not any(fnmatch.fnmatch(g.name, p) for p in cfg.exclude)]
+    chosen = [
+        g
+        for g in groups
+        if any(fnmatch.fnmatch(g.name, p) for p in cfg.include)
+        and not any(fnmatch.fnmatch(g.name, p) for p in cfg.exclude)
+    ]
     if not chosen:
-        raise EasiEdgeError(f"groups.include={list(cfg.include)} and exclude={list(cfg.exclude)} leave none of {', '.join(g.name for g in groups[:8])}")
+        raise EasiEdgeError(
+            f"groups.include={list(cfg.include)} and exclude={list(cfg.exclude)} leave none of {', '.join(g.name for g in groups[:8])}"
+        )
     return chosen
-
-

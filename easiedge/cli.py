@@ -63,7 +63,9 @@ def run(argv: list[str]) -> int:
     if command not in COMMANDS:
         return refuse(f"unknown command {command!r}: choose one of {', '.join(COMMANDS)} (easiedge --help)")
     if command not in READY:
-        return refuse(f"'easiedge {command}' is not in this version: it comes with a later one; 'easiedge prune' is ready")
+        return refuse(
+            f"'easiedge {command}' is not in this version: it comes with a later one; 'easiedge prune' is ready"
+        )
     return _guarded(lambda: _hydra(command, overrides))
 
 
@@ -88,7 +90,10 @@ def _guarded(job: Callable[[], int]) -> int:
             raise
         if (wrong := wrong_request(error)) is not None:
             return refuse(wrong)
-        print(f"easiedge: broke while running: {type(error).__name__}: {_first(error)} (EASIEDGE_DEBUG=1 shows where)", file=sys.stderr)
+        print(
+            f"easiedge: broke while running: {type(error).__name__}: {_first(error)} (EASIEDGE_DEBUG=1 shows where)",
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -107,7 +112,9 @@ def wrong_request(error: BaseException | None) -> str | None:
             return str(error)
         if isinstance(error, HydraException | OmegaConfBaseException):
             hydra_message = hydra_message or _first(error)
-        if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or getattr(error, "errno", None) in (28, 30):
+        if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or getattr(
+            error, "errno", None
+        ) in (28, 30):
             return f"cannot write {getattr(error, 'filename', '')} ({getattr(error, 'strerror', error)}): choose another directory with hydra.run.dir="
         error = error.__cause__ or error.__context__
     return hydra_message
@@ -116,7 +123,11 @@ def wrong_request(error: BaseException | None) -> str | None:
 def _first(error: BaseException) -> str:
     """The message in one line; Hydra's lists of available options stay in it."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith(("full_key:", "object_type=", "Set the environment variable", "Config search path"))]
+    lines = [
+        line
+        for line in lines
+        if not line.startswith(("full_key:", "object_type=", "Set the environment variable", "Config search path"))
+    ]
     text = " ".join(lines[:14]) or type(error).__name__
     return text.split("Config search path")[0].strip()
 
@@ -132,11 +143,24 @@ def _hydra(command: str, overrides: list[str]) -> int:
     if not folder.is_dir():
         return refuse(f"the configuration folder {folder} is missing: install easiedge again")
     check_overrides(folder, overrides)
+    os.environ.setdefault("WANDB_SILENT", "true")
+
+    failures: list[Exception] = []
 
     def job(cfg: Any) -> None:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
         from easiedge.pipeline import JOBS
 
-        JOBS[command](cfg)
+        try:
+            JOBS[command](cfg)
+        except Exception as error:
+            if (
+                HydraConfig.get().mode is RunMode.MULTIRUN
+            ):  # the launcher may run jobs elsewhere: let it carry the error
+                raise
+            failures.append(error)
 
     job.__module__ = "easiedge"
     argv, sys.argv = sys.argv, [f"easiedge {command}", *overrides]
@@ -144,4 +168,6 @@ def _hydra(command: str, overrides: list[str]) -> int:
         hydra.main(version_base="1.3", config_path=str(folder), config_name="config")(job)()
     finally:
         sys.argv = argv
+    if failures:
+        raise failures[0]
     return 0

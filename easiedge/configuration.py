@@ -32,12 +32,27 @@ def check_overrides(folder: Path, arguments: list[str]) -> None:
             options = sorted(p.stem for p in group.glob("*.yaml"))
             for value in values:
                 if isinstance(value, str) and value not in options:
-                    raise EasiEdgeError(f"{override.key_or_group}={value} is unknown: choose one of {', '.join(options)}")
+                    raise EasiEdgeError(
+                        f"{override.key_or_group}={value} is unknown: choose one of {', '.join(options)}"
+                    )
         if override.is_sweep_override():
             text = f"{override.get_key_element()}={values[0]}"
+        if override.key_or_group == "hydra.run.dir" and "${" not in text:
+            _make_directory(Path(str(override.value())))
         if not str(override.key_or_group).startswith("hydra"):
             first.append(text)
     composed(folder, first)
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / ".writable").touch()
+        (directory / ".writable").unlink()
+    except OSError as error:
+        raise EasiEdgeError(
+            f"hydra.run.dir={directory} cannot be written ({error.strerror}): choose another directory"
+        ) from error
 
 
 def composed(folder: Path, overrides: list[str]) -> DictConfig:

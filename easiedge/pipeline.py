@@ -48,8 +48,14 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
     write_config(cfg, parts.directory)
     train_dense(parts, clock)
     outcome = run_schedule(parts, clock)
-    proof = prove_equivalence(outcome.network, outcome.groups, outcome.within, outcome.compact, parts.data.val_dataloader())
-    log.info("removed for real: masked and shrunk networks differ by at most %.2g on %d images", proof.max_abs_diff, proof.images)
+    proof = prove_equivalence(
+        outcome.network, outcome.groups, outcome.within, outcome.compact, parts.data.val_dataloader()
+    )
+    log.info(
+        "removed for real: masked and shrunk networks differ by at most %.2g on %d images",
+        proof.max_abs_diff,
+        proof.images,
+    )
     compact = finetune(parts, outcome, clock)
     save(compact, parts.directory / "pruned")
     accuracies = closing_accuracies(parts, outcome)
@@ -74,7 +80,14 @@ def train_dense(parts: Parts, clock: Clock) -> None:
 def run_schedule(parts: Parts, clock: Clock) -> Outcome:
     """Prune to the budget by the method's schedule."""
     task = Task(
-        parts.network, parts.groups, parts.budget, parts.selection, parts.calibration, parts.stages.train, parts.stages.validate, log.info
+        parts.network,
+        parts.groups,
+        parts.budget,
+        parts.selection,
+        parts.calibration,
+        parts.stages.train,
+        parts.stages.validate,
+        log.info,
     )
     log.info("pruning %d units in %d groups", sum(g.size for g in parts.groups), len(parts.groups))
     outcome = parts.schedule(task)

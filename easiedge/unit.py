@@ -160,7 +160,9 @@ class FilterMask:
         sizes = {g.name: g.size for g in groups}
         for name, keep in self.keep.items():
             if name not in sizes:
-                raise EasiEdgeError(f"the mask names group {name!r}, which this network does not have: find_groups gives its groups")
+                raise EasiEdgeError(
+                    f"the mask names group {name!r}, which this network does not have: find_groups gives its groups"
+                )
             if keep.dtype != torch.bool or tuple(keep.shape) != (sizes[name],):
                 raise EasiEdgeError(
                     f"the mask of group {name!r} must be bool of shape [{sizes[name]}], not {keep.dtype} of shape {list(keep.shape)}"
@@ -218,7 +220,9 @@ class Budget:
 
     def shares(self) -> dict[str, float]:
         """The shares asked for, keyed by quantity: ``filters``, ``params``, ``macs``."""
-        every = {f.name.removesuffix("_removed"): getattr(self, f.name) for f in fields(self) if f.name.endswith("_removed")}
+        every = {
+            f.name.removesuffix("_removed"): getattr(self, f.name) for f in fields(self) if f.name.endswith("_removed")
+        }
         return {name: float(value) for name, value in every.items() if value is not None}
 
     def scaled(self, fraction: float) -> Budget:

@@ -43,30 +43,38 @@ class CIFAR10(ImageData):
     def _from_files(self) -> None:
         files = ImageFiles(self.root)
         top = files.top()
-        train, test = files.classes(f"{top}/train" if top not in ("", "train", "test") else "train"), files.classes(
-            f"{top}/test" if top not in ("", "train", "test") else "test"
+        train, test = (
+            files.classes(f"{top}/train" if top not in ("", "train", "test") else "train"),
+            files.classes(f"{top}/test" if top not in ("", "train", "test") else "test"),
         )
         if sorted(train) != sorted(test) or len(train) < 2:
-            raise DataError(f"data.root={self.root} needs the same class folders in train/ and test/, at least two: found {sorted(train)} and {sorted(test)}")
+            raise DataError(
+                f"data.root={self.root} needs the same class folders in train/ and test/, at least two: found {sorted(train)} and {sorted(test)}"
+            )
         small = [c for c, names in train.items() if len(names) <= VALIDATION_FILES]
         if small:
-            raise DataError(f"class {small[0]} in {self.root} has at most {VALIDATION_FILES} training files, the number set aside: use data=image_folder")
+            raise DataError(
+                f"class {small[0]} in {self.root} has at most {VALIDATION_FILES} training files, the number set aside: use data=image_folder"
+            )
         self.class_names = sorted(train)
         self.train = load_classes(files, {c: n[:-VALIDATION_FILES] for c, n in train.items()}, self.class_names, 32)
         self.val = load_classes(files, {c: n[-VALIDATION_FILES:] for c, n in train.items()}, self.class_names, 32)
         self.test = load_classes(files, test, self.class_names, 32)
 
     def _original(self) -> None:
-        from torchvision.datasets import CIFAR10 as Torchvision
+        from torchvision import datasets
 
         try:
-            parts = [Torchvision(str(self.root), train=t, download=self.download) for t in (True, False)]
+            parts = [datasets.CIFAR10(str(self.root), train=t, download=self.download) for t in (True, False)]
         except (urllib.error.URLError, OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
             raise DataError(
-                f"data.root={self.root} holds no CIFAR-10 and it cannot be downloaded ({error}): give a folder (or .zip) with train/<class>/ "
+                f"data.root={self.root} holds no CIFAR-10 and it cannot be downloaded ({reason}): give a folder (or .zip) with train/<class>/ "
                 "and test/<class>/, or torchvision's cifar-10-batches-py"
             ) from error
-        every, test = (Images(torch.from_numpy(p.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(p.targets)) for p in parts)
+        every, test = (
+            Images(torch.from_numpy(p.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(p.targets)) for p in parts
+        )
         train, val = stratified(every.labels, 0.1, self.split_seed)
         self.train, self.val, self.test = every.take(train), every.take(val), test
         self.class_names = list(parts[0].classes)

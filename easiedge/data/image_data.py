@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor
 
 from easiedge.data.in_memory import Batches, Images, normalise
@@ -30,11 +31,22 @@ class ImageData(pl.LightningDataModule):
     class_names: Sequence[str]
 
     def __init__(
-        self, mean: Sequence[float], std: Sequence[float], *, batch_size: int = 128, seed: int = 0, shift: int = 0, flip: bool = False
+        self,
+        mean: Sequence[float],
+        std: Sequence[float],
+        *,
+        batch_size: int = 128,
+        seed: int = 0,
+        shift: int = 0,
+        flip: bool = False,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise DataError(f"data.batch_size={batch_size} must be at least 1")
+        if shift < 0:
+            raise DataError(
+                f"data.shift={shift} must be at least 0: give the largest move of a training image in pixels"
+            )
         self.mean, self.std = tuple(mean), tuple(std)
         self.batch_size, self.seed, self.shift, self.flip = batch_size, seed, shift, flip
         self._ready = False
@@ -48,7 +60,9 @@ class ImageData(pl.LightningDataModule):
         if not self._ready:
             self.prepare()
             if len(self.mean) not in (1, self.train.pixels.shape[1]):
-                raise DataError(f"data.mean has {len(self.mean)} values for images of {self.train.pixels.shape[1]} channels: give one each")
+                raise DataError(
+                    f"data.mean has {len(self.mean)} values for images of {self.train.pixels.shape[1]} channels: give one each"
+                )
             self._ready = True
 
     @property
@@ -64,7 +78,16 @@ class ImageData(pl.LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         """Shuffled, augmented training batches; one pass is one epoch."""
-        return Batches(self.train, self.batch_size, self.mean, self.std, shuffle=True, shift=self.shift, flip=self.flip, seed=self.seed)
+        return Batches(
+            self.train,
+            self.batch_size,
+            self.mean,
+            self.std,
+            shuffle=True,
+            shift=self.shift,
+            flip=self.flip,
+            seed=self.seed,
+        )
 
     def val_dataloader(self) -> Batches:
         """Validation batches in fixed order."""
@@ -80,6 +103,8 @@ class ImageData(pl.LightningDataModule):
         Raises:
             DataError: fewer training images than asked for.
         """
+        if batch_size < 1:
+            raise DataError(f"calibration.batch_size={batch_size} must be at least 1")
         chosen = self.train.take(draw_stratified(self.train.labels, images, seed))
         x = normalise(chosen.pixels, self.mean, self.std)
-        return list(zip(x.split(batch_size), chosen.labels.split(batch_size), strict=True))
+        return list(zip(torch.split(x, batch_size), torch.split(chosen.labels, batch_size), strict=True))

@@ -13,12 +13,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from easiedge.data.in_memory import Images
 from easiedge.errors import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+
+DECODER = 2  # part of the cache's key: raise it when the same file decodes to other pixels
 
 
 class ImageFiles:
@@ -38,17 +40,23 @@ class ImageFiles:
         elif self.root.is_file():
             self._open_archive()
         else:
-            raise DataError(f"data.root={self.root} does not exist: give a folder (or .zip) with one folder of images per class")
+            raise DataError(
+                f"data.root={self.root} does not exist: give a folder (or .zip) with one folder of images per class"
+            )
         visible = [n for n in self._stamp if not any(part.startswith((".", "__")) for part in PurePosixPath(n).parts)]
         self.names = sorted(n for n in visible if PurePosixPath(n).suffix.lower() in SUFFIXES)
         if not self.names:
-            raise DataError(f"data.root={self.root} holds no images: give a folder (or .zip) with one folder of images per class")
+            raise DataError(
+                f"data.root={self.root} holds no images: give a folder (or .zip) with one folder of images per class"
+            )
 
     def _open_archive(self) -> None:
         try:
             archive = zipfile.ZipFile(self.root)
         except (zipfile.BadZipFile, OSError) as error:
-            raise DataError(f"data.root={self.root} is neither a folder nor a readable .zip archive: {error}") from error
+            raise DataError(
+                f"data.root={self.root} is neither a folder nor a readable .zip archive: {error}"
+            ) from error
         self._stamp = {i.filename: (i.file_size, i.CRC) for i in archive.infolist() if not i.is_dir()}
         self._read = archive.read
 
@@ -82,15 +90,17 @@ class ImageFiles:
                 cached: np.ndarray = np.load(where, allow_pickle=False)  # type: ignore[type-arg]
                 if len(cached) == len(names):
                     return cached
-            except (ValueError, OSError):
-                where.unlink(missing_ok=True)
+            except (ValueError, OSError, EOFError):
+                pass  # damaged: decoded again below
         first = self._decode_one(names[0], size, grey)
         pixels = np.empty((len(names), *first.shape), dtype=np.uint8)
 
         def fill(i: int) -> None:
             one = self._decode_one(names[i], size, grey)
             if one.shape != first.shape:
-                raise DataError(f"{names[i]} is {one.shape[1]}x{one.shape[2]}, the images before it {first.shape[1]}x{first.shape[2]}: set data.image_size=")
+                raise DataError(
+                    f"{names[i]} is {one.shape[1]}x{one.shape[2]}, the images before it {first.shape[1]}x{first.shape[2]}: set data.image_size="
+                )
             pixels[i] = one
 
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -102,18 +112,31 @@ class ImageFiles:
     def _decode_one(self, name: str, size: int | None, grey: bool) -> np.ndarray:  # type: ignore[type-arg]
         try:
             with Image.open(io.BytesIO(self._read(name))) as opened:
-                image: Image.Image = opened.convert("L" if grey else "RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"image {name} in {self.root} cannot be read ({error}): remove or replace the file") from error
+                image: Image.Image = _eight_bits(opened).convert("L" if grey else "RGB")
+        except Exception as error:  # decoders and archives raise a dozen kinds on damaged files
+            raise DataError(
+                f"image {name} in {self.root} cannot be read ({error}): remove or replace the file"
+            ) from error
         if size is not None and image.size != (size, size):
             image = image.resize((size, size), Image.Resampling.BILINEAR)
         array = np.asarray(image)
         return array[None] if grey else array.transpose(2, 0, 1)
 
     def _cache_file(self, names: Sequence[str], size: int | None, grey: bool) -> Path:
-        key = hashlib.sha256(repr((str(self.root.resolve()), size, grey, [(n, self._stamp[n]) for n in names])).encode()).hexdigest()
+        key = hashlib.sha256(
+            repr((DECODER, str(self.root.resolve()), size, grey, [(n, self._stamp[n]) for n in names])).encode()
+        ).hexdigest()
         base = os.environ.get("EASIEDGE_CACHE") or Path.home() / ".cache" / "easiedge"
         return Path(base) / f"images-{key[:32]}.npy"
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Bring 16-bit grey to 8 bits by its upper byte; Pillow's own conversion would clip everything above 255 to white."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("its 32-bit pixels have no fixed range, save it with 8 or 16 bits")
+    return image
 
 
 def _store(where: Path, pixels: np.ndarray) -> None:  # type: ignore[type-arg]
@@ -130,7 +153,9 @@ def _store(where: Path, pixels: np.ndarray) -> None:  # type: ignore[type-arg]
             Path(temporary).unlink(missing_ok=True)
 
 
-def load_classes(files: ImageFiles, classes: dict[str, list[str]], class_names: Sequence[str], size: int | None, grey: bool = False) -> Images:
+def load_classes(
+    files: ImageFiles, classes: dict[str, list[str]], class_names: Sequence[str], size: int | None, grey: bool = False
+) -> Images:
     """The images of the class folders, labelled by the position of their class in ``class_names``."""
     names = [n for c in class_names for n in classes.get(c, [])]
     labels = [i for i, c in enumerate(class_names) for _ in classes.get(c, [])]

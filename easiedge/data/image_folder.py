@@ -11,12 +11,12 @@ from easiedge.data.in_memory import Images
 from easiedge.data.split import stratified
 from easiedge.errors import DataError
 
-PARTS = ("train", "val", "test")
+PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: part
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class ImageFolder(ImageData):
-    """``root/<class>/*``, split by seed; or ``root/train/<class>/*`` with ``val`` and ``test`` beside it.
+    """``root/<class>/*``, split by seed; or ``root/train/<class>/*`` with ``val`` (or ``valid``) and ``test`` beside it.
 
     Missing parts are split off the training images, stratified by class: ``test_share`` first, then ``val_share`` of the rest.
     Images are resized to ``image_size`` squares and may be grey, palette or transparent; ``grey`` keeps one channel.
@@ -28,7 +28,9 @@ class ImageFolder(ImageData):
         mean: Sequence[float] | None = None, std: Sequence[float] | None = None,
     ) -> None:  # fmt: skip
         default_mean, default_std = ((0.45,), (0.226,)) if grey else (IMAGENET_MEAN, IMAGENET_STD)
-        super().__init__(mean or default_mean, std or default_std, batch_size=batch_size, seed=seed, shift=shift, flip=flip)
+        super().__init__(
+            mean or default_mean, std or default_std, batch_size=batch_size, seed=seed, shift=shift, flip=flip
+        )
         for name, share in (("val_share", val_share), ("test_share", test_share)):
             if not 0.0 < share < 1.0:
                 raise DataError(f"data.{name}={share} is outside (0, 1): give the share of images to set aside")
@@ -41,20 +43,34 @@ class ImageFolder(ImageData):
         """Find the classes, decode, and split what is not split by folder."""
         files = ImageFiles(self.root)
         base = files.top()
-        base = "" if base in PARTS or len(files.classes(base)) < 2 <= len(files.classes("")) else base
+        base = "" if base in PARTS or not files.classes(base) else base
         classes = files.classes(base)
-        by_folder = "train" in classes and set(classes) <= set(PARTS)
         prefix = f"{base}/" if base else ""
-        parts = {p: files.classes(f"{prefix}{p}") for p in PARTS} if by_folder else {"train": classes}
+        inside = {folder: files.classes(f"{prefix}{folder}") for folder in classes}
+        parts = self._parts(inside) if inside.get("train") else {"train": classes}
         self.class_names = sorted(parts["train"])
         self._check(parts)
-        loaded = {p: load_classes(files, c, self.class_names, self.image_size, self.grey) for p, c in parts.items() if c}
+        loaded = {p: load_classes(files, c, self.class_names, self.image_size, self.grey) for p, c in parts.items()}
         train = loaded["train"]
         if "test" not in loaded:
             train, loaded["test"] = self._split(train, self.test_share)
         if "val" not in loaded:
             train, loaded["val"] = self._split(train, self.val_share)
         self.train, self.val, self.test = train, loaded["val"], loaded["test"]
+
+    def _parts(self, inside: dict[str, dict[str, list[str]]]) -> dict[str, dict[str, list[str]]]:
+        """The classes of each part, where ``train`` is a folder of class folders; anything beside the parts is a mistake."""
+        unknown = sorted(set(inside) - set(PARTS))
+        if unknown:
+            raise DataError(
+                f"{self.root} has {unknown[0]!r} beside train/: name the parts train, val and test, and move the rest away"
+            )
+        parts: dict[str, dict[str, list[str]]] = {}
+        for folder, found in inside.items():
+            if PARTS[folder] in parts:
+                raise DataError(f"{self.root} has two folders for validation, {folder!r} among them: keep one")
+            parts[PARTS[folder]] = found
+        return parts
 
     def _split(self, images: Images, share: float) -> tuple[Images, Images]:
         rest, part = stratified(images.labels, share, self.split_seed)
@@ -65,9 +81,13 @@ class ImageFolder(ImageData):
             found = f"only the class {self.class_names[0]!r}" if self.class_names else "no class folders"
             raise DataError(f"data.root={self.root} has {found}: make one folder of images per class, at least two")
         for part, classes in parts.items():
-            if classes and sorted(classes) != self.class_names:
-                raise DataError(f"the classes in {self.root}/{part} are not those in train: {sorted(set(classes) ^ set(self.class_names))} differ")
+            if sorted(classes) != self.class_names:
+                raise DataError(
+                    f"the classes in {self.root}/{part} are not those in train: {sorted(set(classes) ^ set(self.class_names))} differ"
+                )
         few = {c: len(n) for c, n in parts["train"].items() if len(n) < 3}
         if few:
             name, count = next(iter(few.items()))
-            raise DataError(f"class {name!r} in {self.root} has {count} images: give at least three to train, validate and test")
+            raise DataError(
+                f"class {name!r} in {self.root} has {count} images: give at least three to train, validate and test"
+            )

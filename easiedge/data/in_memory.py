@@ -84,8 +84,10 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         self.epoch += 1 if self.shuffle else 0
-        order = torch.randperm(len(self.images), generator=generator) if self.shuffle else torch.arange(len(self.images))
-        for index in order.split(self._sizes()):
+        order = (
+            torch.randperm(len(self.images), generator=generator) if self.shuffle else torch.arange(len(self.images))
+        )
+        for index in torch.split(order, self._sizes()):
             pixels = self.images.pixels[index]
             if self.shift or self.flip:
                 pixels = shift_and_flip(pixels, generator, self.shift, self.flip)

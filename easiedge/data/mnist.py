@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import urllib.error
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from easiedge.data.in_memory import Images
 from easiedge.data.split import stratified
 from easiedge.errors import DataError
 
-FILES = {"train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
 
 
 class MNIST(ImageData):
@@ -27,7 +31,14 @@ class MNIST(ImageData):
     """
 
     def __init__(
-        self, root: str = "data", *, batch_size: int = 128, seed: int = 0, split_seed: int = 0, shift: int = 0, download: bool = True
+        self,
+        root: str = "data",
+        *,
+        batch_size: int = 128,
+        seed: int = 0,
+        split_seed: int = 0,
+        shift: int = 0,
+        download: bool = True,
     ) -> None:
         super().__init__([0.1307], [0.3081], batch_size=batch_size, seed=seed, shift=shift)
         self.root, self.split_seed, self.download = Path(root).expanduser(), split_seed, download
@@ -36,7 +47,10 @@ class MNIST(ImageData):
         """Read the files, fetching them first where need be, and split."""
         if self._find(FILES["train"][0]) is None:
             self._fetch()
-        parts = {part: Images(self._read(images)[:, None], self._read(labels).long()) for part, (images, labels) in FILES.items()}
+        parts = {
+            part: Images(self._read(images)[:, None], self._read(labels).long())
+            for part, (images, labels) in FILES.items()
+        }
         train, val = stratified(parts["train"].labels, 0.1, self.split_seed)
         self.train, self.val, self.test = parts["train"].take(train), parts["train"].take(val), parts["test"]
         self.class_names = [str(d) for d in range(10)]
@@ -49,12 +63,15 @@ class MNIST(ImageData):
         where = f"data.root={self.root} holds no MNIST (MNIST/raw/{FILES['train'][0]}[.gz])"
         if not self.download:
             raise DataError(f"{where}: give the right folder, or data.download=true")
-        from torchvision.datasets import MNIST as Torchvision
+        from torchvision import datasets
 
         try:
-            Torchvision(str(self.root), download=True)
+            datasets.MNIST(str(self.root), download=True)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
-            raise DataError(f"{where}, and it cannot be downloaded ({error}): copy the files there or connect to a network") from error
+            reason = " ".join(str(error).split())
+            raise DataError(
+                f"{where}, and it cannot be downloaded ({reason}): copy the files there or connect to a network"
+            ) from error
 
     def _read(self, name: str) -> Tensor:
         path = self._find(name)
@@ -64,5 +81,5 @@ class MNIST(ImageData):
             content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
             _, *shape = struct.unpack(f">{1 + content[3]}i", content[: 4 * (1 + content[3])])
             return torch.from_numpy(np.frombuffer(content, np.uint8, offset=4 * (1 + len(shape))).reshape(shape).copy())
-        except (OSError, EOFError, ValueError, IndexError, struct.error) as error:
+        except (OSError, EOFError, ValueError, IndexError, struct.error, zlib.error) as error:
             raise DataError(f"{path} is not an MNIST file ({error}): fetch it again") from error

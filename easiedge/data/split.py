@@ -16,10 +16,12 @@ def stratified(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]
     """
     generator = torch.Generator().manual_seed(seed)
     part = []
-    for c in labels.unique().tolist():
+    for c in torch.unique(labels).tolist():
         members = (labels == c).nonzero()[:, 0]
         if len(members) < 2:
-            raise DataError(f"class {c} has a single image: give at least two of each class to split off validation images")
+            raise DataError(
+                f"class {c} has a single image: give at least two of each class to split off validation images"
+            )
         count = min(max(1, round(share * len(members))), len(members) - 1)
         part.append(members[torch.randperm(len(members), generator=generator)[:count]])
     chosen = torch.cat(part).sort().values
@@ -34,10 +36,15 @@ def draw_stratified(labels: Tensor, count: int, seed: int) -> Tensor:
     Raises:
         DataError: fewer images than asked for.
     """
+    if count < 1:
+        raise DataError(f"calibration.images={count} must be at least 1")
     if count > len(labels):
         raise DataError(f"calibration.images={count} is more than the {len(labels)} training images: ask for fewer")
     generator = torch.Generator().manual_seed(seed)
-    queues = [m[torch.randperm(len(m), generator=generator)] for m in ((labels == c).nonzero()[:, 0] for c in labels.unique())]
+    queues = [
+        m[torch.randperm(len(m), generator=generator)]
+        for m in ((labels == c).nonzero()[:, 0] for c in torch.unique(labels))
+    ]
     rank = torch.cat([torch.arange(len(q)) for q in queues])
     chosen = torch.cat(queues)[rank.argsort(stable=True)[:count]]
     return chosen[torch.randperm(count, generator=generator)]

@@ -1,0 +1,1 @@
+"""Artifacts that load anywhere."""

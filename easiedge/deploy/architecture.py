@@ -15,7 +15,10 @@ from easiedge.model.graph import trace
 
 SCHEMA = 1
 _PATH_PART = re.compile(r"[A-Za-z0-9_-]+")  # torch.fx writes these into generated code: nothing else may get there
-_DTYPES = {str(d): d for d in (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.bool)}
+_DTYPES = {
+    str(d): d
+    for d in (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.bool)
+}
 
 
 def describe(network: nn.Module) -> dict[str, Any]:
@@ -37,15 +40,25 @@ def describe(network: nn.Module) -> dict[str, Any]:
         elif n.op == "get_attr":
             tensor = parameters[target] if target in parameters else buffers.get(target)
             if tensor is None:
-                raise ModelError(f"the network reads {target!r}, which is neither a parameter nor a buffer: register it as a buffer")
-            tensors[target] = {"shape": list(tensor.shape), "dtype": str(tensor.dtype), "parameter": target in parameters}
+                raise ModelError(
+                    f"the network reads {target!r}, which is neither a parameter nor a buffer: register it as a buffer"
+                )
+            tensors[target] = {
+                "shape": list(tensor.shape),
+                "dtype": str(tensor.dtype),
+                "parameter": target in parameters,
+            }
         elif n.op == "call_function":
             target = name_of(n.target)
             if target is None:
-                raise ModelError(f"the network calls {getattr(n.target, '__name__', n.target)!r}, which an artifact cannot hold: use torch.nn layers for it")
+                raise ModelError(
+                    f"the network calls {getattr(n.target, '__name__', n.target)!r}, which an artifact cannot hold: use torch.nn layers for it"
+                )
         elif n.op == "call_method" and target not in METHODS:
             raise ModelError(f"the network calls the tensor method {target!r}, which an artifact cannot hold")
-        nodes.append({"name": n.name, "op": n.op, "target": target, "args": _pack(n.args), "kwargs": _pack(dict(n.kwargs))})
+        nodes.append(
+            {"name": n.name, "op": n.op, "target": target, "args": _pack(n.args), "kwargs": _pack(dict(n.kwargs))}
+        )
     return {"schema": SCHEMA, "name": type(network).__name__, "layers": layers, "tensors": tensors, "nodes": nodes}
 
 
@@ -57,7 +70,9 @@ def build(description: dict[str, Any]) -> fx.GraphModule:
     """
     if not isinstance(description, dict) or description.get("schema") != SCHEMA:
         found = description.get("schema") if isinstance(description, dict) else None
-        raise ModelError(f"the architecture has schema {found!r}; this version of easiedge reads {SCHEMA}: update easiedge, or export again")
+        raise ModelError(
+            f"the architecture has schema {found!r}; this version of easiedge reads {SCHEMA}: update easiedge, or export again"
+        )
     try:
         return _build(description)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -70,28 +85,40 @@ def _build(description: dict[str, Any]) -> fx.GraphModule:
         _attach(root, name, make_layer(name, layer))
     for name, tensor in description["tensors"].items():
         value = torch.zeros(tensor["shape"], dtype=_DTYPES[tensor["dtype"]])
-        _attach(root, name, nn.Parameter(value, requires_grad=value.is_floating_point()) if tensor["parameter"] else value)
+        _attach(
+            root, name, nn.Parameter(value, requires_grad=value.is_floating_point()) if tensor["parameter"] else value
+        )
     graph = fx.Graph()
     made: dict[str, fx.Node] = {}
     for node in description["nodes"]:
         op, target = node["op"], node["target"]
         if op == "call_function":
             if target not in FUNCTIONS:
-                raise ModelError(f"the artifact calls {target!r}, which is not allowed: it was changed, or made by a newer version")
+                raise ModelError(
+                    f"the artifact calls {target!r}, which is not allowed: it was changed, or made by a newer version"
+                )
             if target == "getattr" and node["args"]["tuple"][1] not in ATTRIBUTES:
                 raise ModelError(f"the artifact reads the attribute {node['args']['tuple'][1]!r}, which is not allowed")
             target = FUNCTIONS[target]
         elif op == "call_method" and target not in METHODS:
             raise ModelError(f"the artifact calls the method {target!r}, which is not allowed")
-        elif op not in ("placeholder", "get_attr", "call_module", "call_method", "output") or not isinstance(target, str):
+        elif op not in ("placeholder", "get_attr", "call_module", "call_method", "output") or not isinstance(
+            target, str
+        ):
             raise ModelError(f"the artifact has a node of kind {op!r}, which is not known")
-        elif op in ("get_attr", "call_module") and target not in description["tensors" if op == "get_attr" else "layers"]:
+        elif (
+            op in ("get_attr", "call_module") and target not in description["tensors" if op == "get_attr" else "layers"]
+        ):
             raise ModelError(f"the artifact uses {target!r}, which it does not hold")
         if not all(str(key).isidentifier() for key in node["kwargs"].get("dict", {})):
             raise ModelError(f"the artifact's node {node['name']!r} has an argument whose name is not a name")
-        if not str(node["name"]).isidentifier() or (op in ("placeholder", "call_method") and not target.lstrip("*").isidentifier()):
+        if not str(node["name"]).isidentifier() or (
+            op in ("placeholder", "call_method") and not target.lstrip("*").isidentifier()
+        ):
             raise ModelError(f"the artifact has a node named {node['name']!r}, which is not a name")
-        made[node["name"]] = graph.create_node(op, target, _unpack(node["args"], made), _unpack(node["kwargs"], made), name=node["name"])
+        made[node["name"]] = graph.create_node(
+            op, target, _unpack(node["args"], made), _unpack(node["kwargs"], made), name=node["name"]
+        )
     graph.lint()
     name = str(description["name"])
     return fx.GraphModule(root, graph, class_name=name if name.isidentifier() else "Network")
@@ -131,7 +158,9 @@ def _pack(value: Any) -> Any:
         return {"dtype": str(value)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise ModelError(f"the network's forward holds the argument {value!r} of type {type(value).__name__}, which an artifact cannot hold")
+    raise ModelError(
+        f"the network's forward holds the argument {value!r} of type {type(value).__name__}, which an artifact cannot hold"
+    )
 
 
 def _unpack(value: Any, made: dict[str, fx.Node]) -> Any:

@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError
 from torch import fx, nn
 
-from easiedge.deploy.architecture import build, describe
 from easiedge.atomic import write_atomically
+from easiedge.deploy.architecture import build, describe
 from easiedge.errors import EasiEdgeError, ModelError
 
 ARCHITECTURE, WEIGHTS = "architecture.json", "model.safetensors"
@@ -58,7 +58,9 @@ def load(directory: str | Path) -> fx.GraphModule:
         description = json.loads((directory / ARCHITECTURE).read_text(encoding="utf-8"))
         state = safetensors.torch.load((directory / WEIGHTS).read_bytes())
     except FileNotFoundError as error:
-        raise EasiEdgeError(f"{directory} holds no network ({Path(error.filename).name} is missing): give the folder that easiedge.save wrote") from error
+        raise EasiEdgeError(
+            f"{directory} holds no network ({Path(error.filename).name} is missing): give the folder that easiedge.save wrote"
+        ) from error
     except (ValueError, SafetensorError, OSError) as error:
         raise ModelError(f"the network in {directory} cannot be read ({error}): copy or export it again") from error
     network = build(description)
@@ -66,7 +68,9 @@ def load(directory: str | Path) -> fx.GraphModule:
         network.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).strip().splitlines()[-1].strip()
-        raise ModelError(f"weights and architecture in {directory} do not fit each other ({first}): copy or export it again") from error
+        raise ModelError(
+            f"weights and architecture in {directory} do not fit each other ({first}): copy or export it again"
+        ) from error
     _float_state(network, state)
     return network.eval()
 

@@ -10,16 +10,72 @@ from torchvision.ops import StochasticDepth
 
 from easiedge.errors import ModelError
 
-_TORCH_NN = """
-Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Linear
-BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm GroupNorm
-Identity ReLU ReLU6 LeakyReLU PReLU ELU SELU CELU GELU SiLU Mish Hardswish Hardsigmoid Hardtanh Sigmoid Tanh Softplus Softsign
-Softmax LogSoftmax Dropout Dropout1d Dropout2d Dropout3d AlphaDropout
-MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d
-AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d
-Flatten Unflatten Upsample ZeroPad2d ReflectionPad2d ReplicationPad2d PixelShuffle ChannelShuffle MultiheadAttention
-""".split()
-LAYERS: dict[str, type[nn.Module]] = {name: getattr(nn, name) for name in _TORCH_NN} | {"StochasticDepth": StochasticDepth}
+_TORCH_NN = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "Linear",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "GroupNorm",
+    "Identity",
+    "ReLU",
+    "ReLU6",
+    "LeakyReLU",
+    "PReLU",
+    "ELU",
+    "SELU",
+    "CELU",
+    "GELU",
+    "SiLU",
+    "Mish",
+    "Hardswish",
+    "Hardsigmoid",
+    "Hardtanh",
+    "Sigmoid",
+    "Tanh",
+    "Softplus",
+    "Softsign",
+    "Softmax",
+    "LogSoftmax",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "AlphaDropout",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "Flatten",
+    "Unflatten",
+    "Upsample",
+    "ZeroPad2d",
+    "ReflectionPad2d",
+    "ReplicationPad2d",
+    "PixelShuffle",
+    "ChannelShuffle",
+    "MultiheadAttention",
+]
+LAYERS: dict[str, type[nn.Module]] = {name: getattr(nn, name) for name in _TORCH_NN} | {
+    "StochasticDepth": StochasticDepth
+}
 _NOT_ARGUMENTS = {"self", "device", "dtype", "args", "kwargs", "size", "scale_factor"}
 
 
@@ -61,8 +117,12 @@ def make_layer(name: str, description: dict[str, Any]) -> nn.Module:
     """Make the layer that `describe_layer` described; anything not in the list of layers is refused."""
     kind = description.get("class")
     if kind not in LAYERS:
-        raise ModelError(f"the artifact's layer {name!r} is of class {kind!r}, which is not allowed: it was changed, or made by a newer version")
+        raise ModelError(
+            f"the artifact's layer {name!r} is of class {kind!r}, which is not allowed: it was changed, or made by a newer version"
+        )
     try:
         return LAYERS[kind](**description["arguments"])
     except (TypeError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-        raise ModelError(f"the artifact's layer {name!r} ({kind}) cannot be made from its description: {error}") from error
+        raise ModelError(
+            f"the artifact's layer {name!r} ({kind}) cannot be made from its description: {error}"
+        ) from error

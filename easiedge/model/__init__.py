@@ -1,0 +1,1 @@
+"""Networks, their units, gates and costs."""

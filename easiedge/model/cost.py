@@ -59,7 +59,7 @@ def _macs(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
     """MACs of one call per image; calls are on two images."""
     if isinstance(module, nn.MultiheadAttention):
         batch, length, width = inputs[0].shape if module.batch_first else inputs[0].transpose(0, 1).shape
-        return int(length * width * width * 4 + 2 * length * length * width) * batch // 2
+        return int(int(length * width * width * 4 + 2 * length * length * width) * batch // 2)
     if isinstance(module, nn.ConvTranspose2d):
         return int(inputs[0].numel() * module.weight.shape[1] * module.weight[0, 0].numel()) // 2
     assert isinstance(module.weight, Tensor)
@@ -95,7 +95,7 @@ class NetworkCost:
     def total(self, kept: Mapping[str, int] | Array) -> dict[str, int]:
         """Units, parameters and MACs when each group keeps ``kept`` units."""
         n = np.array([kept[name] for name in self.names], dtype=np.float64) if isinstance(kept, Mapping) else kept
-        return dict(zip(self.QUANTITIES, (int(round(v)) for v in self.totals(n)), strict=True))
+        return dict(zip(self.QUANTITIES, (round(v) for v in self.totals(n)), strict=True))
 
     def totals(self, n: Array) -> Array:
         """The same as an array ``[3]`` in the order of ``QUANTITIES``, from kept units ``n`` ``[groups]``."""
@@ -118,7 +118,9 @@ class NetworkCost:
         return self.total(self.sizes)
 
 
-def network_cost(model: nn.Module, groups: Sequence[FilterGroup], example_inputs: Tensor | tuple[Tensor, ...]) -> NetworkCost:
+def network_cost(
+    model: nn.Module, groups: Sequence[FilterGroup], example_inputs: Tensor | tuple[Tensor, ...]
+) -> NetworkCost:
     """Read the cost function off a network; it equals a count on the physically shrunk network for every mask."""
     macs = layer_macs(model, example_inputs)
     modules = dict(model.named_modules())
@@ -128,7 +130,9 @@ def network_cost(model: nn.Module, groups: Sequence[FilterGroup], example_inputs
     channels_in, channels_out = np.ones(len(layers)), np.zeros(len(layers))
     weights, per_output = np.zeros((2, len(layers))), np.zeros((2, len(layers)))
     for name, i in row.items():
-        channels_in[i], channels_out[i], weights[:, i], per_output[:, i] = _coefficients(model, modules, name, macs.get(name, 0))
+        channels_in[i], channels_out[i], weights[:, i], per_output[:, i] = _coefficients(
+            model, modules, name, macs.get(name, 0)
+        )
     for g, group in enumerate(groups):
         for member in group.members:
             table = makes if member.axis == "out" else reads
@@ -144,12 +148,19 @@ def network_cost(model: nn.Module, groups: Sequence[FilterGroup], example_inputs
     return NetworkCost(**{**cost.__dict__, "constant": every - cost.totals(sizes)[1:]})
 
 
-def _coefficients(model: nn.Module, modules: dict[str, nn.Module], name: str, macs: int) -> tuple[float, float, Array, Array]:
+def _coefficients(
+    model: nn.Module, modules: dict[str, nn.Module], name: str, macs: int
+) -> tuple[float, float, Array, Array]:
     """Input channels, output channels, and the cost coefficients ``[params, macs]`` of in*out and of out."""
     module = modules.get(name)
     if module is None:  # a bare parameter
         parameter = model.get_parameter(name) if name in dict(model.named_parameters()) else None
-        return 1.0, float(max(parameter.shape)) if parameter is not None else 1.0, np.zeros(2), np.array([float(parameter is not None), 0.0])
+        return (
+            1.0,
+            float(max(parameter.shape)) if parameter is not None else 1.0,
+            np.zeros(2),
+            np.array([float(parameter is not None), 0.0]),
+        )
     weight = module.weight if isinstance(module.weight, Tensor) else None
     if not isinstance(module, (*CONVOLUTIONS, nn.Linear)):
         own = sum(p.numel() for p in module.parameters(recurse=False))

@@ -15,7 +15,10 @@ from easiedge.errors import ModelError
 from easiedge.model import operations
 from easiedge.model.graph import evaluating, trace, two_images
 from easiedge.model.labels import FIXED, LabelPropagation
-from easiedge.unit import FilterGroup, Member
+from easiedge.unit import Axis, FilterGroup, Member
+
+Parts = list[tuple[str, Axis, list[int]]]  # (layer, axis, channels) of one unit
+Signature = tuple[tuple[str, Axis, int], ...]  # units with the same layers, axes and widths form a group
 
 
 def find_groups(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> list[FilterGroup]:
@@ -36,7 +39,9 @@ def find_groups(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -
     return analyse(model, example_inputs)[1]
 
 
-def analyse(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> tuple[LabelPropagation, list[FilterGroup]]:
+def analyse(
+    model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]
+) -> tuple[LabelPropagation, list[FilterGroup]]:
     """The labelled graph and the groups read off it; `shrink` needs both."""
     traced = trace(model)
     walk = LabelPropagation(traced)
@@ -52,7 +57,9 @@ def analyse(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> tu
     groups = _groups(walk, gates)
     if not groups:
         why = "; ".join(f"{node}: {reason}" for node, reason in list(walk.reasons.items())[:3])
-        raise ModelError(f"{type(model).__name__} has nothing to prune: every channel is fixed ({why or 'no hidden layer'})")
+        raise ModelError(
+            f"{type(model).__name__} has nothing to prune: every channel is fixed ({why or 'no hidden layer'})"
+        )
     return walk, groups
 
 
@@ -64,7 +71,7 @@ def _gates(walk: LabelPropagation) -> set[str]:
     """
     need: dict[fx.Node, bool] = defaultdict(bool)
     gates: set[str] = set()
-    for n in reversed(list(walk.module.graph.nodes)):  # type: ignore[union-attr]
+    for n in reversed(list(walk.traced.graph.nodes)):
         kind = operations.kind(n, walk.modules)
         sources = n.all_input_nodes
         if kind in ("conv", "linear", "norm"):
@@ -81,7 +88,11 @@ def _gates(walk: LabelPropagation) -> set[str]:
             else:
                 walk.fix(walk.labels[n], n, "a function that does not keep zero at zero lies before the next layer")
         elif kind in ("product", "quotient"):
-            first = sources[0] if kind == "quotient" else max(sources, key=lambda a: walk.shapes.get(a, torch.Size()).numel())
+            first = (
+                sources[0]
+                if kind == "quotient"
+                else max(sources, key=lambda a: walk.shapes.get(a, torch.Size()).numel())
+            )
             need[first] = True
         elif kind == "sum":
             if any(isinstance(a, int | float) for a in n.args):
@@ -95,40 +106,41 @@ def _gates(walk: LabelPropagation) -> set[str]:
 
 
 def _groups(walk: LabelPropagation, gates: set[str]) -> list[FilterGroup]:
-    unit_of = components(walk)
-    fixed = unit_of[FIXED]
-    parts: dict[int, list[tuple[str, str, list[int]]]] = defaultdict(list)
-    for (layer, axis), labels in walk.members.items():
-        found: dict[int, list[int]] = defaultdict(list)
-        for channel, unit in enumerate(unit_of[labels.numpy()].tolist()):
-            if unit != fixed:
-                found[unit].append(channel)
-        for unit, channels in found.items():
-            parts[unit].append((layer, axis, channels))
-    by_signature: dict[Any, list[int]] = defaultdict(list)
-    for unit, members in parts.items():
-        produces = any(axis == "out" and walk.kinds[layer] in ("conv", "linear") for layer, axis, _ in members)
-        gated = any(axis == "out" and layer in gates for layer, axis, _ in members)
+    by_signature: dict[Signature, list[Parts]] = defaultdict(list)
+    for parts in _units(walk):
+        produces = any(axis == "out" and walk.kinds[layer] in ("conv", "linear") for layer, axis, _ in parts)
+        gated = any(axis == "out" and layer in gates for layer, axis, _ in parts)
         if produces and gated:
-            by_signature[tuple((layer, axis, len(channels)) for layer, axis, channels in members)].append(unit)
-    groups, names = [], set()
-    order = {layer: i for i, (layer, _) in enumerate(walk.members)}
+            by_signature[tuple((layer, axis, len(channels)) for layer, axis, channels in parts)].append(parts)
+    groups: list[FilterGroup] = []
     for signature, units in by_signature.items():
-        units.sort(key=lambda u: parts[u][0][2])
+        units.sort(key=lambda parts: parts[0][2])
         members = tuple(
-            Member(layer, axis, torch.tensor([parts[u][m][2] for u in units]))
+            Member(layer, axis, torch.tensor([parts[m][2] for parts in units]))
             for m, (layer, axis, _) in enumerate(signature)
         )
         kinds = {m.layer: walk.kinds[m.layer] for m in members}
         first = next(m.layer for m in members if m.axis == "out" and kinds[m.layer] in ("conv", "linear"))
-        name, number = first, 1
-        while name in names:
-            number += 1
-            name = f"{first}#{number}"
-        names.add(name)
-        gated = tuple(m.layer for m in members if m.axis == "out" and m.layer in gates)
-        groups.append(FilterGroup(name, len(units), members, gated, kinds))
+        same = sum(g.layers[0] == first for g in groups)
+        name = first if same == 0 else f"{first}#{same + 1}"
+        behind = tuple(m.layer for m in members if m.axis == "out" and m.layer in gates)
+        groups.append(FilterGroup(name, len(units), members, behind, kinds))
+    order = {layer: i for i, (layer, _) in enumerate(walk.members)}
     return sorted(groups, key=lambda g: order[g.layers[0]])
+
+
+def _units(walk: LabelPropagation) -> list[Parts]:
+    """For each unit that may go, its channels in every member layer, in forward order."""
+    unit_of = components(walk)
+    parts: dict[int, Parts] = defaultdict(list)
+    for (layer, axis), labels in walk.members.items():
+        found: dict[int, list[int]] = defaultdict(list)
+        for channel, unit in enumerate(unit_of[labels.numpy()].tolist()):
+            found[unit].append(channel)
+        for unit, channels in found.items():
+            if unit != unit_of[FIXED]:
+                parts[unit].append((layer, axis, channels))
+    return list(parts.values())
 
 
 def components(walk: LabelPropagation) -> np.ndarray[Any, np.dtype[np.int64]]:

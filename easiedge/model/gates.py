@@ -34,7 +34,9 @@ def unit_of_channel(model: nn.Module, groups: Sequence[FilterGroup]) -> dict[str
     for group in groups:
         for layer in group.gates:
             if layer not in modules:
-                raise ModelError(f"group {group.name!r} names layer {layer!r}, which this network does not have: find the groups on it anew")
+                raise ModelError(
+                    f"group {group.name!r} names layer {layer!r}, which this network does not have: find the groups on it anew"
+                )
             owner = owners.setdefault(layer, torch.full((_channels(modules[layer]),), units))
             index = group.produced(layer)
             owner[index.reshape(-1)] = torch.arange(units)[spans[group.name]].repeat_interleave(index.shape[1])
@@ -45,7 +47,9 @@ def _channels(module: nn.Module) -> int:
     for name in ("out_channels", "out_features", "num_features", "num_parameters"):
         if hasattr(module, name):
             return int(getattr(module, name))
-    raise ModelError(f"a gate behind {type(module).__name__} is not supported: only convolutions, linear layers and channel norms have units")
+    raise ModelError(
+        f"a gate behind {type(module).__name__} is not supported: only convolutions, linear layers and channel norms have units"
+    )
 
 
 def _multiply(output: Tensor, gate: Tensor, linear: bool) -> Tensor:
@@ -64,7 +68,11 @@ def gated(model: nn.Module, groups: Sequence[FilterGroup], gates: Tensor) -> Ite
     hooks = []
     for layer, owner in owners.items():
         gate, linear = padded[:, owner.to(gates.device)], isinstance(modules[layer], nn.Linear)
-        hooks.append(modules[layer].register_forward_hook(lambda m, i, out, g=gate, lin=linear: _multiply(out, g.to(out.dtype), lin)))  # type: ignore[misc]
+        hooks.append(
+            modules[layer].register_forward_hook(
+                lambda m, i, out, g=gate, lin=linear: _multiply(out, g.to(out.dtype), lin)
+            )
+        )  # type: ignore[misc]
     try:
         yield model
     finally:

@@ -26,7 +26,9 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Leaves are the layers of torch.nn and stochastic depth; everything else is looked into."""
-        return type(m).__name__ in ("StochasticDepth", "DropBlock2d", "DropBlock3d") or super().is_leaf_module(m, module_qualified_name)
+        return type(m).__name__ in ("StochasticDepth", "DropBlock2d", "DropBlock3d") or super().is_leaf_module(
+            m, module_qualified_name
+        )
 
 
 @contextmanager
@@ -52,7 +54,9 @@ def two_images(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...] | l
     """Example inputs cut or repeated to a batch of two, on the model's device: enough to tell batch from channels."""
     inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
     if not inputs or not all(isinstance(x, Tensor) and x.ndim > 0 and x.shape[0] > 0 for x in inputs):
-        raise ModelError("example_inputs must be a tensor (or tuple of tensors) with at least one image along its first dimension")
+        raise ModelError(
+            "example_inputs must be a tensor (or tuple of tensors) with at least one image along its first dimension"
+        )
     device = device_of(model)
     return tuple(torch.cat([x[:1], x[-1:]]).to(device) for x in inputs)
 

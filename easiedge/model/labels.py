@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from easiedge.model import operations
+from easiedge.unit import Axis
 
 FIXED = 0
 
@@ -49,11 +50,12 @@ class LabelPropagation(fx.Interpreter):
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced, garbage_collect_values=True)
+        self.traced = traced
         self.modules = dict(traced.named_modules())
         self.shapes: dict[fx.Node, torch.Size] = {}
         self.labels: dict[fx.Node, Any] = {}
         self.same: list[Tensor] = []
-        self.members: dict[tuple[str, str], Tensor] = {}
+        self.members: dict[tuple[str, Axis], Tensor] = {}
         self.kinds: dict[str, str] = {}
         self.reasons: dict[str, str] = {}
         self._next = FIXED + 1
@@ -85,7 +87,7 @@ class LabelPropagation(fx.Interpreter):
                 self.reasons.setdefault(node.name, why)
             self.tie(found, torch.full_like(found, FIXED))
 
-    def _register(self, layer: str, axis: str, kind: str, labels: Tensor) -> Tensor:
+    def _register(self, layer: str, axis: Axis, kind: str, labels: Tensor) -> Tensor:
         known = self.members.get((layer, axis))
         if known is None:
             self.members[layer, axis] = labels
@@ -127,7 +129,11 @@ class LabelPropagation(fx.Interpreter):
         return getattr(self, f"_{kind}")(n, value, shapes)
 
     def _opaque(self, n: fx.Node) -> None:
-        what = type(self.modules[str(n.target)]).__name__ if n.op == "call_module" else getattr(n.target, "__name__", n.target)
+        what = (
+            type(self.modules[str(n.target)]).__name__
+            if n.op == "call_module"
+            else getattr(n.target, "__name__", n.target)
+        )
         for a in n.all_input_nodes:
             self.fix(self.labels[a], n, f"it flows into {what}, through which easiedge does not follow channels")
 
@@ -222,7 +228,9 @@ class LabelPropagation(fx.Interpreter):
         if over & set(varying(self.labels[source])):
             self.fix(self.labels[source], n, "it is averaged over channels")
             return _fixed(value)
-        labels: Tensor = self.labels[source].expand([s if d in varying(self.labels[source]) else 1 for d, s in enumerate(shapes[source])])
+        labels: Tensor = self.labels[source].expand(
+            [s if d in varying(self.labels[source]) else 1 for d, s in enumerate(shapes[source])]
+        )
         keep = value.ndim == ndim
         return labels if keep else labels.squeeze(tuple(over))
 
@@ -245,11 +253,15 @@ class LabelPropagation(fx.Interpreter):
 
     def _shape(self, n: fx.Node) -> Any:
         """Run the operation on the labels, expanded to the true shape of its tensors."""
-        if isinstance(self.labels.get(n.args[0]), tuple | list):  # picking one piece of a split
-            return self.labels[n.args[0]][n.args[1]]  # type: ignore[index]
-        if not isinstance(n.args[0], tuple | list) and n.args[0] not in self.shapes:  # picking a number out of a shape
-            return None
-        result = self._on_labels(n, lambda a: self.labels[a].expand(self.shapes[a]).contiguous() if a in self.shapes else self.env[a])
+        first: Any = n.args[0]
+        if not isinstance(first, tuple | list):
+            if isinstance(self.labels[first], tuple | list):  # picking one piece of a split
+                return self.labels[first][n.args[1]]
+            if first not in self.shapes:  # picking a number out of a shape
+                return None
+        result = self._on_labels(
+            n, lambda a: self.labels[a].expand(self.shapes[a]).contiguous() if a in self.shapes else self.env[a]
+        )
         if isinstance(result, Tensor):
             return self._checked(n, compress(result))
         return tuple(self._checked(n, compress(r)) for r in result)

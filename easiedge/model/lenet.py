@@ -31,7 +31,8 @@ class LeNet(nn.Module):
         """Logits ``[batch, classes]`` of images ``[batch, channels, size, size]``."""
         x = self.pool(self.relu(self.bn1(self.conv1(x))))
         x = self.pool(self.relu(self.bn2(self.conv2(x))))
-        return self.fc2(self.relu(self.fc1(torch.flatten(x, 1))))
+        logits: Tensor = self.fc2(self.relu(self.fc1(torch.flatten(x, 1))))
+        return logits
 
 
 def lenet(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> LeNet:
@@ -41,5 +42,7 @@ def lenet(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> 
         ModelError: images under 4x4, which two poolings leave nothing of.
     """
     if image_size < 4:
-        raise ModelError(f"lenet needs images of at least 4x4, not {image_size}x{image_size}: enlarge them with data.image_size=")
+        raise ModelError(
+            f"lenet needs images of at least 4x4, not {image_size}x{image_size}: enlarge them with data.image_size="
+        )
     return LeNet(num_classes, in_channels, image_size)

@@ -14,7 +14,14 @@ from torch import Tensor, fx, nn
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 LINEAR = (nn.Linear,)
-CHANNEL_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+CHANNEL_NORMS = (
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.BatchNorm3d,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    nn.InstanceNorm3d,
+)
 
 _ELEMENTWISE_MODULES = (
     nn.Identity,
@@ -203,7 +210,11 @@ def _module_kind(module: nn.Module) -> str:
         return "norm"
     if type(module) is nn.PReLU:
         return "norm" if module.num_parameters > 1 else "elementwise"
-    if type(module) in _ELEMENTWISE_MODULES or type(module).__name__ in ("StochasticDepth", "DropBlock2d", "DropBlock3d"):
+    if type(module) in _ELEMENTWISE_MODULES or type(module).__name__ in (
+        "StochasticDepth",
+        "DropBlock2d",
+        "DropBlock3d",
+    ):
         return "elementwise"
     if type(module) in _POOL_MODULES:
         return "pool"

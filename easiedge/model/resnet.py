@@ -60,7 +60,8 @@ class ResNet(nn.Module):
         """Logits ``[batch, classes]`` of images ``[batch, channels, h, w]``."""
         x = F.relu(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
-        return self.linear(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+        logits: Tensor = self.linear(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+        return logits
 
 
 def _stage(before: int, after: int, blocks: int, stride: int) -> nn.Sequential:

@@ -33,7 +33,8 @@ def torchvision_classifier(name: str, num_classes: int = 1000, pretrained: bool 
     if name in ("googlenet", "inception_v3"):
         options = {"init_weights": False, "aux_logits": False} if not pretrained else {}
     if not pretrained:
-        return torchvision.models.get_model(name, weights=None, num_classes=num_classes, **options)
+        plain: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=num_classes, **options)
+        return plain
     try:
         model = torchvision.models.get_model(name, weights="DEFAULT")
     except (urllib.error.URLError, OSError) as error:

@@ -35,7 +35,8 @@ class VGG(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``[batch, classes]`` of images ``[batch, channels, h, w]`` of at least 32x32."""
-        return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+        logits: Tensor = self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+        return logits
 
 
 def vgg16(num_classes: int = 10, in_channels: int = 3) -> VGG:

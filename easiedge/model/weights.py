@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from easiedge.errors import ModelError
@@ -20,20 +19,25 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     Raises:
         ModelError: no such file, or it holds anything but tensors by name.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise ModelError(f"weights={path} is not a file: give a .safetensors file or a state dict")
+    state: Any
     try:
         if path.suffix == ".safetensors":
             state = safetensors.torch.load(path.read_bytes())
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ModelError(f"weights={path} cannot be read ({str(error).splitlines()[0][:160]}): give a .safetensors file or a plain state dict") from error
+    except Exception as error:  # the unpickler raises a dozen kinds on damaged files
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ModelError(
+            f"weights={path} cannot be read ({reason}): give a .safetensors file or a plain state dict"
+        ) from error
     state = state.get("state_dict", state) if isinstance(state, Mapping) else state
     if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(f"weights={path} does not hold tensors by name: save model.state_dict()")
-    plain = {str(k).removeprefix("module."): v for k, v in state.items()}
+    wrapped = all(str(k).startswith("module.") for k in state)  # as DataParallel saves it
+    plain = {str(k).removeprefix("module.") if wrapped else str(k): v for k, v in state.items()}
     return {k: v.float() if v.dtype in (torch.float16, torch.bfloat16) else v for k, v in plain.items()}
 
 
@@ -46,10 +50,20 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     state, own = read_weights(path), model.state_dict()
     missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
     unknown = [k for k in state if k not in own]
-    shapes = [f"{k} {list(state[k].shape)} instead of {list(own[k].shape)}" for k in own if k in state and state[k].shape != own[k].shape]
+    shapes = [
+        f"{k} {list(state[k].shape)} instead of {list(own[k].shape)}"
+        for k in own
+        if k in state and state[k].shape != own[k].shape
+    ]
     if missing or unknown or shapes:
-        parts = [f"{what}: {_some(keys)}" for what, keys in (("missing", missing), ("unknown", unknown), ("wrong shape", shapes)) if keys]
-        raise ModelError(f"weights={path} do not fit {type(model).__name__} ({'; '.join(parts)}): choose the model they were saved from")
+        parts = [
+            f"{what}: {_some(keys)}"
+            for what, keys in (("missing", missing), ("unknown", unknown), ("wrong shape", shapes))
+            if keys
+        ]
+        raise ModelError(
+            f"weights={path} do not fit {type(model).__name__} ({'; '.join(parts)}): choose the model they were saved from"
+        )
     model.load_state_dict({**own, **state})
 
 

@@ -39,18 +39,26 @@ class Floors:
         if any(m < 1 for m in every):
             raise BudgetError(f"min_units={self.min_units} must be at least 1: a layer without units computes nothing")
         if not 0.0 <= self.max_ratio <= 1.0:
-            raise BudgetError(f"max_ratio={self.max_ratio} is outside [0, 1]: give the largest share that a group may lose")
+            raise BudgetError(
+                f"max_ratio={self.max_ratio} is outside [0, 1]: give the largest share that a group may lose"
+            )
         if self.round_to < 1:
             raise BudgetError(f"round_to={self.round_to} must be at least 1")
 
     def of(self, groups: Sequence[FilterGroup]) -> Array:
         """Smallest number of units that each group may keep ``[groups]``."""
         if isinstance(self.min_units, Mapping) and (unknown := set(self.min_units) - {g.name for g in groups} - {"*"}):
-            raise BudgetError(f"min_units names unknown groups {sorted(unknown)}: the groups are {', '.join(g.name for g in groups)}")
+            raise BudgetError(
+                f"min_units names unknown groups {sorted(unknown)}: the groups are {', '.join(g.name for g in groups)}"
+            )
         return np.array([self._of(g) for g in groups], dtype=np.float64)
 
     def _of(self, group: FilterGroup) -> int:
-        least = self.min_units.get(group.name, self.min_units.get("*", 1)) if isinstance(self.min_units, Mapping) else self.min_units
+        least = (
+            self.min_units.get(group.name, self.min_units.get("*", 1))
+            if isinstance(self.min_units, Mapping)
+            else self.min_units
+        )
         least = max(least, group.size - math.floor(group.size * self.max_ratio + _ROUNDING), 1)
         return min(group.size, -(-least // self.round_to) * self.round_to)
 
@@ -127,4 +135,8 @@ def warn_of_collapse(kept: Mapping[str, int], groups: Sequence[FilterGroup], sha
     """Log a warning that names every group which loses more than ``share`` of its units."""
     thin = [f"{g.name} ({kept[g.name]} of {g.size} kept)" for g in groups if g.size - kept[g.name] > share * g.size]
     if thin:
-        _log.warning("over %.0f %% of the units go in %s: raise min_units or lower max_ratio to keep more", 100 * share, ", ".join(thin))
+        _log.warning(
+            "over %.0f %% of the units go in %s: raise min_units or lower max_ratio to keep more",
+            100 * share,
+            ", ".join(thin),
+        )

@@ -45,8 +45,7 @@ def cheapest_first(order: Order, limits: Limits) -> Bool:
         group = int(np.argmin(price))
         if not np.isfinite(price[group]):
             break
-        for unit in order.remove(group, int(steps[group])):
-            history.append((int(unit), group))
+        history += [(int(unit), group) for unit in order.remove(group, int(steps[group]))]
         kept[group] -= steps[group]
     if limits.round_to == 1 and not limits.units_only:
         _put_back(order, limits, kept, history)

@@ -22,7 +22,7 @@ def shares_alike(total: int, limits: Limits) -> Array:
         whole = np.minimum(np.floor(share + 1e-9), room - lost)
         if whole.sum() < 1:
             order = np.lexsort((np.arange(len(sizes)), -(share - np.floor(share + 1e-9)), ~free))
-            whole[order[: int(round(left))]] = np.minimum(1.0, (room - lost)[order[: int(round(left))]])
+            whole[order[: round(left)]] = np.minimum(1.0, (room - lost)[order[: round(left)]])
         lost += whole
         left -= whole.sum()
     if limits.round_to > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -39,7 +40,9 @@ def flat(scores: FilterScores, groups: Sequence[FilterGroup]) -> Array:
     """The scores of all groups one after the other ``[units]``."""
     for g in groups:
         if g.name not in scores.values or scores.values[g.name].shape != (g.size,):
-            raise EasiEdgeError(f"the scores hold no value for each of the {g.size} units of group {g.name!r}: score the same groups that you project")
+            raise EasiEdgeError(
+                f"the scores hold no value for each of the {g.size} units of group {g.name!r}: score the same groups that you project"
+            )
     return torch.cat([scores.values[g.name].double() for g in groups]).numpy()
 
 
@@ -63,7 +66,7 @@ class SingleScores:
         self.values = values
         self.queues: list[NDArray[np.int64]] = []
         self.sums: list[Array] = []
-        for a, b in zip(starts[:-1], starts[1:], strict=True):
+        for a, b in itertools.pairwise(starts):
             columns = a + np.argsort(values[a:b], kind="stable")
             self.queues.append(columns)
             self.sums.append(np.concatenate([[0.0], np.cumsum(values[columns])]))

@@ -45,7 +45,9 @@ def project(
         groups: the units that compete.
         budget: what must go, at least; shares of parameters and MACs are of the whole network.
         scope: ``"global"`` ranks all units together, ``"layerwise"`` takes the same share from each group.
-        model: the dense network and ``example_inputs``, to count costs; or give ``cost`` from `network_cost`.
+        model: the dense network, to count costs.
+        example_inputs: a batch for it.
+        cost: from `network_cost`, instead of ``model`` and ``example_inputs``.
         min_units: units that every group keeps, one number or by group name (``"*"`` for the others).
         max_ratio: largest share that any group may lose.
         round_to: every group keeps a multiple of this many units, or all.

@@ -1,0 +1,1 @@
+"""What a run found: files, tables, pictures."""

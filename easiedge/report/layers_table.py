@@ -28,7 +28,9 @@ class LayerRow:
     macs_after: int
 
 
-def layer_rows(dense: nn.Module, compact: nn.Module, groups: Sequence[FilterGroup], example_inputs: Tensor) -> list[LayerRow]:
+def layer_rows(
+    dense: nn.Module, compact: nn.Module, groups: Sequence[FilterGroup], example_inputs: Tensor
+) -> list[LayerRow]:
     """Rows in forward order; a layer that several groups share names them all, one that none holds (the classifier) names none."""
     before, after = layer_macs(dense, example_inputs), layer_macs(compact, example_inputs)
     old, new = dict(dense.named_modules()), dict(compact.named_modules())

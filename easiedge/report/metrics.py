@@ -26,11 +26,21 @@ def dense_figures(parts: Parts, accuracy: float) -> dict[str, Any]:
 
 def training_metrics(parts: Parts, accuracy: float, seconds: dict[str, float]) -> dict[str, Any]:
     """The figures of ``easiedge train``."""
-    return {**_head(parts), "dense": dense_figures(parts, accuracy), "seconds": _rounded(seconds), "versions": versions()}
+    return {
+        **_head(parts),
+        "dense": dense_figures(parts, accuracy),
+        "seconds": _rounded(seconds),
+        "versions": versions(),
+    }
 
 
 def pruning_metrics(
-    parts: Parts, outcome: Outcome, compact: nn.Module, accuracies: dict[str, float], proof: Equivalence, seconds: dict[str, float]
+    parts: Parts,
+    outcome: Outcome,
+    compact: nn.Module,
+    accuracies: dict[str, float],
+    proof: Equivalence,
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     """The figures of ``easiedge prune``.
 
@@ -45,10 +55,16 @@ def pruning_metrics(
     example = parts.calibration[0][0][:2]
     dense = dense_figures(parts, accuracies["dense"])
     pruned = {**count(compact, example), "filters": sum(outcome.mask.kept().values())}
-    achieved = {f"{quantity}_removed": 1 - pruned[quantity] / dense[quantity] for quantity in ("filters", "params", "macs")}
+    achieved = {
+        f"{quantity}_removed": 1 - pruned[quantity] / dense[quantity] for quantity in ("filters", "params", "macs")
+    }
     return {
         **_head(parts),
-        "budget": {"requested": {f"{k}_removed": v for k, v in parts.budget.shares().items()}, "achieved": achieved, "reached": outcome.reached},
+        "budget": {
+            "requested": {f"{k}_removed": v for k, v in parts.budget.shares().items()},
+            "achieved": achieved,
+            "reached": outcome.reached,
+        },
         "dense": dense,
         "masked": {"accuracy": accuracies["masked"]},
         "pruned": {"accuracy": accuracies["pruned"], "accuracy_before_finetune": accuracies["removed"], **pruned},

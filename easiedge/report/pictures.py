@@ -9,10 +9,10 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
-from easiedge.report.layers_table import LayerRow  # noqa: E402
+from easiedge.report.layers_table import LayerRow
 
 DENSE, KEPT, MUTED = "#c9d3e0", "#1f5fa8", "#5b6773"
 
@@ -22,12 +22,16 @@ def run_picture(metrics: Mapping[str, Any], rows: Sequence[LayerRow], path: Path
     iterations = metrics["admm"]["iterations"]
     columns = 3 if iterations else 2
     layers = [r for r in rows if r.group]
-    figure, axes = plt.subplots(1, columns, figsize=(4.6 * columns, max(3.2, 0.2 * len(layers) + 1.4)), layout="constrained")
+    figure, axes = plt.subplots(
+        1, columns, figsize=(4.6 * columns, max(3.2, 0.2 * len(layers) + 1.4)), layout="constrained"
+    )
     _units(axes[0], layers)
     if iterations:
         _residuals(axes[1], iterations)
     _accuracies(axes[-1], metrics)
-    figure.suptitle(f"{metrics['model']} on {metrics['data']}, {metrics['method']}, seed {metrics['seed']}", fontsize=11)
+    figure.suptitle(
+        f"{metrics['model']} on {metrics['data']}, {metrics['method']}, seed {metrics['seed']}", fontsize=11
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
     plt.close(figure)
@@ -49,7 +53,11 @@ def _units(axes: Axes, rows: Sequence[LayerRow]) -> None:
 
 def _residuals(axes: Axes, iterations: Sequence[Mapping[str, Any]]) -> None:
     x = range(1, len(iterations) + 1)
-    for key, label, style in (("primal_residual", "primal residual", "o-"), ("dual_residual", "dual residual", "s-"), ("flipped", "gates flipped", "^--")):
+    for key, label, style in (
+        ("primal_residual", "primal residual", "o-"),
+        ("dual_residual", "dual residual", "s-"),
+        ("flipped", "gates flipped", "^--"),
+    ):
         values = [i[key] if i[key] is not None else float("nan") for i in iterations]
         axes.plot(x, values, style, label=label, markersize=4)
     axes.set_yscale("symlog", linthresh=1e-3)
@@ -69,7 +77,9 @@ def _accuracies(axes: Axes, metrics: Mapping[str, Any]) -> None:
     axes.set_ylim(max(0.0, low - max(2.0, 0.5 * (100 - low))), 100.5 if low > 60 else 100)
     axes.set_ylabel("test accuracy [%]")
     macs = pruned["macs"] / metrics["dense"]["macs"]
-    axes.set_title(f"{pruned['filters'] / metrics['dense']['filters']:.0%} of the filters, {macs:.0%} of the MACs", fontsize=9)
+    axes.set_title(
+        f"{pruned['filters'] / metrics['dense']['filters']:.0%} of the filters, {macs:.0%} of the MACs", fontsize=9
+    )
     _plain(axes)
 
 

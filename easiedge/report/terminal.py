@@ -13,7 +13,10 @@ from rich.table import Table
 def closing_table(metrics: Mapping[str, Any], directory: Path, console: Console | None = None) -> None:
     """Print accuracy, filters, parameters and MACs of the three networks, and what the budget asked for and got."""
     dense, pruned = metrics["dense"], metrics["pruned"]
-    table = Table(title=f"{metrics['model']} on {metrics['data']}, method {metrics['method']}, seed {metrics['seed']}", title_justify="left")
+    table = Table(
+        title=f"{metrics['model']} on {metrics['data']}, method {metrics['method']}, seed {metrics['seed']}",
+        title_justify="left",
+    )
     table.add_column("network")
     for name in ("test accuracy", "filters", "parameters", "MACs"):
         table.add_column(name, justify="right")
@@ -27,16 +30,23 @@ def closing_table(metrics: Mapping[str, Any], directory: Path, console: Console 
     out.print(f"budget: {wanted}", highlight=False)
     if not metrics["budget"]["reached"]:
         out.print("the budget was not reached: the schedule stopped to keep accuracy", style="yellow")
-    out.print(f"the network is in {directory / 'pruned'}, the figures in metrics.json beside it", highlight=False, soft_wrap=True)
+    out.print(
+        f"the network is in {directory / 'pruned'}, the figures in metrics.json beside it",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def dense_line(metrics: Mapping[str, Any], directory: Path, console: Console | None = None) -> None:
     """Print what dense training gave and where its weights are."""
     dense, out = metrics["dense"], console or Console()
     size = f"{_number(dense['params'])} parameters, {_number(dense['macs'])} MACs"
-    out.print(f"{metrics['model']} on {metrics['data']}: test accuracy {_percent(dense['accuracy'])}, {size}", highlight=False)
-    out.print(f"start from it with weights={directory / 'dense' / 'model.safetensors'}", highlight=False, soft_wrap=True)
-
+    out.print(
+        f"{metrics['model']} on {metrics['data']}: test accuracy {_percent(dense['accuracy'])}, {size}", highlight=False
+    )
+    out.print(
+        f"start from it with weights={directory / 'dense' / 'model.safetensors'}", highlight=False, soft_wrap=True
+    )
 
 
 def _percent(value: float | None) -> str:

@@ -1,0 +1,1 @@
+"""Who calls scoring, projection and training, when."""

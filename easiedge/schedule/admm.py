@@ -72,7 +72,12 @@ class Admm:
             masked_accuracy=masked_accuracy,
         )
         task.train(
-            network, recipe="admm", epochs=self.iterations * self.epochs_per_iteration, stage="ADMM", callbacks=[callback], keep_best=False
+            network,
+            recipe="admm",
+            epochs=self.iterations * self.epochs_per_iteration,
+            stage="ADMM",
+            callbacks=[callback],
+            keep_best=False,
         )
         mask = callback.mask
         warn_of_collapse(mask.kept(), task.groups)

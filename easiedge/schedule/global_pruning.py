@@ -86,7 +86,9 @@ class GlobalPruning(Callback):
             raise ModelError("GlobalPruning works in one process: use Trainer(devices=1)")
         needed = self.iterations * self.epochs_per_iteration
         if trainer.max_epochs is not None and 0 <= trainer.max_epochs < needed:
-            raise ModelError(f"max_epochs={trainer.max_epochs} ends before ADMM's {needed} epochs: give more epochs or fewer iterations")
+            raise ModelError(
+                f"max_epochs={trainer.max_epochs} ends before ADMM's {needed} epochs: give more epochs or fewer iterations"
+            )
         self.network = self.network or _only_network(pl_module)
         network = _attribute(pl_module, self.network)
         loader = self.batches if self.batches is not None else trainer.train_dataloader
@@ -100,7 +102,9 @@ class GlobalPruning(Callback):
         )  # fmt: skip
         self._admm.on_train_start(trainer, pl_module)
 
-    def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer) -> None:
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
+    ) -> None:
         """Add the penalty's gradient while ADMM runs."""
         if self.mask is None and self._admm is not None:
             self._admm.on_before_optimizer_step(trainer, pl_module, optimizer)
@@ -123,7 +127,11 @@ class GlobalPruning(Callback):
         setattr(pl_module.get_submodule(owner), leaf, compact)
         trainer.strategy.setup_optimizers(trainer)
         self.mask = mask
-        _log.info("removed %.1f %% of the units; masked and shrunk outputs differ by %.2g", 100 * mask.share_removed(), proof.max_abs_diff)
+        _log.info(
+            "removed %.1f %% of the units; masked and shrunk outputs differ by %.2g",
+            100 * mask.share_removed(),
+            proof.max_abs_diff,
+        )
 
     def _choose(self, network: nn.Module) -> FilterMask:
         assert self._admm is not None
@@ -146,7 +154,9 @@ class GlobalPruning(Callback):
 def _only_network(pl_module: pl.LightningModule) -> str:
     found = [name for name, child in pl_module.named_children() if any(True for _ in child.parameters())]
     if len(found) != 1:
-        raise ModelError(f"{type(pl_module).__name__} has {found or 'no'} submodules with parameters: name the network with GlobalPruning(network=...)")
+        raise ModelError(
+            f"{type(pl_module).__name__} has {found or 'no'} submodules with parameters: name the network with GlobalPruning(network=...)"
+        )
     return found[0]
 
 
@@ -154,7 +164,9 @@ def _attribute(pl_module: pl.LightningModule, name: str) -> nn.Module:
     try:
         return pl_module.get_submodule(name)
     except AttributeError as error:
-        raise ModelError(f"{type(pl_module).__name__} has no submodule {name!r}: name the attribute that holds the network") from error
+        raise ModelError(
+            f"{type(pl_module).__name__} has no submodule {name!r}: name the attribute that holds the network"
+        ) from error
 
 
 def _frozen_copy(network: nn.Module) -> nn.Module:

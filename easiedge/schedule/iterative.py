@@ -11,7 +11,7 @@ from torch import nn
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
 from easiedge.model.restrict import restrict, widen
-from easiedge.projection.budget import Floors, limits, warn_of_collapse
+from easiedge.projection.budget import limits, warn_of_collapse
 from easiedge.projection.project import choose
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
@@ -43,8 +43,7 @@ class Iterative:
         """Prune ``task.network`` step by step; scores are taken at the current network, against the dense one."""
         chosen, seconds = task.selection, {"score": 0.0, "finetune": 0.0}
         cost = network_cost(task.network, task.groups, inputs_of(task.calibration[0])[:2])
-        floors = Floors(chosen.min_units, chosen.max_ratio, chosen.round_to)
-        limits(task.budget, task.groups, cost, floors)
+        limits(task.budget, task.groups, cost, chosen.floors)
         dense_accuracy = task.validate(task.network)
         current: nn.Module = copy.deepcopy(task.network)
         last: Outcome | None = None
@@ -52,9 +51,11 @@ class Iterative:
         for step in range(1, self.steps + 1):
             start = time.perf_counter()
             here = restrict(task.groups, mask)
-            options = dict(chosen.options) | ({"tutor": task.network.eval()} if accepts(chosen.criterion, "tutor") else {})
+            options = dict(chosen.options) | (
+                {"tutor": task.network.eval()} if accepts(chosen.criterion, "tutor") else {}
+            )
             scores = score(current, here, task.calibration, chosen.criterion, **options)
-            bounds = limits(task.budget.scaled(step / self.steps), task.groups, cost, floors)
+            bounds = limits(task.budget.scaled(step / self.steps), task.groups, cost, chosen.floors)
             within = choose(scores, here, bounds, chosen.scope)
             fitted, compact = chosen.remove(current, here, within, task.calibration)
             seconds["score"] += time.perf_counter() - start
@@ -69,9 +70,13 @@ class Iterative:
                 task.train(tuned, epochs=self.epochs, stage=f"iteration {step}/{self.steps}", keep_best=True)
             seconds["finetune"] += time.perf_counter() - start
             accuracy = task.validate(tuned)
-            task.note(f"iteration {step}/{self.steps}: {mask.share_removed():.1%} of the units gone, validation accuracy {accuracy:.2%}")
+            task.note(
+                f"iteration {step}/{self.steps}: {mask.share_removed():.1%} of the units gone, validation accuracy {accuracy:.2%}"
+            )
             if dense_accuracy - accuracy > self.tolerance:
-                task.note(f"stopped: {dense_accuracy - accuracy:.2%} of validation accuracy lost, over the tolerance of {self.tolerance:.2%}")
+                task.note(
+                    f"stopped: {dense_accuracy - accuracy:.2%} of validation accuracy lost, over the tolerance of {self.tolerance:.2%}"
+                )
                 return replace(last or self._nothing(task), reached=False)
             last, current = outcome, tuned
         raise AssertionError("unreachable")

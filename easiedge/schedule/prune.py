@@ -58,7 +58,8 @@ def prune(
         groups: the units that compete; all by default.
         epochs: of fine-tuning after the removal.
         recipe: of training in ADMM and fine-tuning; SGD with learning rate 0.02 by default.
-        schedule, selection: instead of the method's own.
+        schedule: instead of the method's own.
+        selection: instead of the method's own.
         calibration_images: training images for scores and compensation.
         seed: of everything random.
         progress: show progress on standard error.

@@ -9,7 +9,9 @@ from typing import Any
 
 from torch import fx, nn
 
+from easiedge.projection.budget import Floors
 from easiedge.scoring.batches import inputs_of
+from easiedge.scoring.score import criterion_by_name
 from easiedge.surgery.compensate import compensated, dense_targets
 from easiedge.surgery.select import Progress, select
 from easiedge.surgery.shrink import shrink
@@ -39,6 +41,16 @@ class Selection:
     min_units: int | Mapping[str, int] = 1
     max_ratio: float = 1.0
     round_to: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown criterion or floors that mean nothing before any work is done."""
+        criterion_by_name(self.criterion)
+        _ = self.floors
+
+    @property
+    def floors(self) -> Floors:
+        """How far each group may shrink."""
+        return Floors(self.min_units, self.max_ratio, self.round_to)
 
     def mask(
         self,

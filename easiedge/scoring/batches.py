@@ -32,7 +32,9 @@ def labels_of(batch: Any, criterion: str) -> Tensor:
     return batch[1]
 
 
-def on_device(model: nn.Module, batches: Batches, criterion: str, labels: bool = False) -> Iterator[tuple[Tensor, Tensor | None]]:
+def on_device(
+    model: nn.Module, batches: Batches, criterion: str, labels: bool = False
+) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield ``(inputs, labels or None)`` on the model's device; an empty iterable is an error."""
     device, seen = device_of(model), False
     for batch in batches:
@@ -40,7 +42,9 @@ def on_device(model: nn.Module, batches: Batches, criterion: str, labels: bool =
         targets = labels_of(batch, criterion).to(device) if labels else None
         yield inputs_of(batch).to(device), targets
     if not seen:
-        raise DataError(f"criterion {criterion!r} was given no batches: pass a list of batches, or a loader that is not used up")
+        raise DataError(
+            f"criterion {criterion!r} was given no batches: pass a list of batches, or a loader that is not used up"
+        )
 
 
 def logits_of(output: Any, batch: int) -> Tensor:
@@ -49,5 +53,7 @@ def logits_of(output: Any, batch: int) -> Tensor:
     if not isinstance(logits, Tensor) or logits.ndim != 2:
         raise EasiEdgeError("scoring needs a classifier: the network's output must be logits of shape [batch, classes]")
     if not bool(torch.isfinite(logits.detach()).all()):
-        raise EasiEdgeError(f"the network's outputs on calibration batch {batch} are not finite: check the weights and the inputs")
+        raise EasiEdgeError(
+            f"the network's outputs on calibration batch {batch} are not finite: check the weights and the inputs"
+        )
     return logits

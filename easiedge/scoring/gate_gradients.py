@@ -52,7 +52,12 @@ class GatedBatch:
 
 
 def gated_batches(
-    model: nn.Module, groups: Sequence[FilterGroup], batches: Batches, criterion: str, mask: FilterMask | None = None, labels: bool = False
+    model: nn.Module,
+    groups: Sequence[FilterGroup],
+    batches: Batches,
+    criterion: str,
+    mask: FilterMask | None = None,
+    labels: bool = False,
 ) -> Iterator[GatedBatch]:
     """Run ``model`` on every batch with gates at ``mask`` (default: all 1) and yield what can be differentiated by them."""
     start = gate_row(groups, mask or FilterMask.full(groups), device_of(model))

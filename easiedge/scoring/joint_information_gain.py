@@ -44,7 +44,15 @@ def joint_information_gain(
     kept: list[Tensor] = []
     gradient, images = torch.zeros(units, dtype=torch.float64), 0
     for rows, g, count in fisher_rows(
-        model, groups, batches, probe=probe, passes=passes, seed=seed, tutor=tutor, mask=mask, criterion="joint_information_gain"
+        model,
+        groups,
+        batches,
+        probe=probe,
+        passes=passes,
+        seed=seed,
+        tutor=tutor,
+        mask=mask,
+        criterion="joint_information_gain",
     ):
         stacked = torch.cat([r.float().cpu() for r in rows])
         if fisher is not None:

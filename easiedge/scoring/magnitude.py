@@ -18,7 +18,9 @@ from easiedge.errors import EasiEdgeError
 from easiedge.unit import FilterGroup, FilterScores
 
 
-def magnitude(model: nn.Module, groups: Sequence[FilterGroup], batches: Any = None, *, p: int = 1, per_weight: bool = True) -> FilterScores:
+def magnitude(
+    model: nn.Module, groups: Sequence[FilterGroup], batches: Any = None, *, p: int = 1, per_weight: bool = True
+) -> FilterScores:
     """Score units by the L1 (``p=1``) or L2 (``p=2``) norm of their filters; no data is needed."""
     if p not in (1, 2):
         raise EasiEdgeError(f"magnitude knows p=1 (L1) and p=2 (L2), not p={p}")

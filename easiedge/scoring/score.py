@@ -43,7 +43,11 @@ def accepts(criterion: str, option: str) -> bool:
 
 
 def score(
-    model: nn.Module, groups: Sequence[FilterGroup], batches: Batches, criterion: str = "taylor_information_gain", **options: Any
+    model: nn.Module,
+    groups: Sequence[FilterGroup],
+    batches: Batches,
+    criterion: str = "taylor_information_gain",
+    **options: Any,
 ) -> FilterScores:
     """Score every unit of ``groups``; the units with the lowest scores lose least when removed.
 
@@ -61,5 +65,7 @@ def score(
     known = [n for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY]
     for option in options:
         if option not in known:
-            raise EasiEdgeError(f"criterion {criterion!r} has no option {option!r}: it takes {', '.join(known) or 'none'}")
+            raise EasiEdgeError(
+                f"criterion {criterion!r} has no option {option!r}: it takes {', '.join(known) or 'none'}"
+            )
     return function(model, groups, batches, **options)

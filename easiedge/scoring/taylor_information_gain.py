@@ -112,7 +112,9 @@ def fisher_rows(
                 told = tutor(batch.inputs) if callable(tutor) else tutor[number].to(p.device)
                 reference = logits_of(told, number).float().softmax(1)
             if reference.shape != p.shape:
-                raise EasiEdgeError(f"the tutor gives {reference.shape[1]} classes, the network {p.shape[1]}: they must be the same")
+                raise EasiEdgeError(
+                    f"the tutor gives {reference.shape[1]} classes, the network {p.shape[1]}: they must be the same"
+                )
             gradient = batch.rows(p - reference, last=True).double().sum(0).cpu()
         yield rows, gradient, len(p)
 
@@ -134,7 +136,9 @@ def taylor_information_gain(
     """
     units = sum(g.size for g in groups)
     diagonal, gradient, images = torch.zeros(units, dtype=torch.float64), torch.zeros(units, dtype=torch.float64), 0
-    for rows, g, count in fisher_rows(model, groups, batches, probe=probe, passes=passes, seed=seed, tutor=tutor, mask=mask):
+    for rows, g, count in fisher_rows(
+        model, groups, batches, probe=probe, passes=passes, seed=seed, tutor=tutor, mask=mask
+    ):
         for r in rows:
             diagonal += r.double().square().sum(0).cpu()
         gradient += g

@@ -1,0 +1,1 @@
+"""Removal for real: masks, compensation, shrinking, proof."""

@@ -44,14 +44,17 @@ class Targets:
 class _Sweep(fx.Interpreter):
     """Run a network node by node over all batches at once, so that a layer can be refitted before the next one runs."""
 
-    def __init__(self, traced: fx.GraphModule, visit: Callable[[str, nn.Module, list[Tensor], list[Tensor] | None], bool]) -> None:
+    def __init__(
+        self, traced: fx.GraphModule, visit: Callable[[str, nn.Module, list[Tensor], list[Tensor] | None], bool]
+    ) -> None:
         super().__init__(traced, garbage_collect_values=True)
+        self.traced = traced
         self.visit = visit
         self.layers = dict(traced.named_modules())
 
     def sweep(self, inputs: list[Tensor]) -> None:
         """Walk the graph once with every batch; ``visit`` sees each layer's inputs before and its outputs after it runs."""
-        nodes = list(self.module.graph.nodes)  # type: ignore[union-attr]
+        nodes = list(self.traced.graph.nodes)
         last = {a: n for n in nodes for a in n.all_input_nodes}
         environments: list[dict[fx.Node, Any]] = [{} for _ in inputs]
         for n in nodes:
@@ -124,7 +127,9 @@ def compensate(
     Raises:
         EasiEdgeError: no batches, or a mask that does not fit.
     """
-    return compensated(model, groups, mask, targets or dense_targets(model, batches, positions=positions, seed=seed), ridge)[0]
+    return compensated(
+        model, groups, mask, targets or dense_targets(model, batches, positions=positions, seed=seed), ridge
+    )[0]
 
 
 @torch.no_grad()
@@ -182,7 +187,9 @@ def _norms_behind(traced: fx.GraphModule) -> dict[str, str]:
     return result
 
 
-def _write(small: nn.Module, full: nn.Module, weight: Tensor, bias: Tensor | None, out: Tensor, read: Tensor | None) -> None:
+def _write(
+    small: nn.Module, full: nn.Module, weight: Tensor, bias: Tensor | None, out: Tensor, read: Tensor | None
+) -> None:
     """Put refitted weights into the shrunk layer and into its full-size twin."""
     assert isinstance(small.weight, Tensor) and isinstance(full.weight, Tensor)
     small.weight.copy_(weight.reshape(small.weight.shape))

@@ -56,7 +56,9 @@ def prove_equivalence(
             inputs = tuple(x.to(device_of(model)) for x in inputs)
             a, b = tensors_of(model(*inputs)), tensors_of(compact(*inputs))
             if [t.shape for t in a] != [t.shape for t in b]:
-                raise EquivalenceError("the shrunk network's outputs have other shapes than the masked network's: please report this network")
+                raise EquivalenceError(
+                    "the shrunk network's outputs have other shapes than the masked network's: please report this network"
+                )
             for x, y in zip(a, b, strict=True):
                 difference = max(difference, float((x - y).abs().max()))
                 largest = max(largest, float(x.abs().max()))

@@ -10,6 +10,8 @@ Known layer by layer from He et al., *Channel Pruning*, ICCV 2017 and Luo et al.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -45,18 +47,20 @@ def patches(module: nn.Module, x: Tensor, at: Tensor) -> Tensor:
     else:
         x = F.pad(x, [p for size in reversed(module.padding) for p in (size, size)])
     sizes = [
-        (x.shape[2 + d] - module.dilation[d] * (module.kernel_size[d] - 1) - 1) // module.stride[d] + 1 for d in range(x.ndim - 2)
+        (x.shape[2 + d] - module.dilation[d] * (module.kernel_size[d] - 1) - 1) // module.stride[d] + 1
+        for d in range(x.ndim - 2)
     ]
     kernel = torch.cartesian_prod(*[torch.arange(k) for k in module.kernel_size]).reshape(-1, x.ndim - 2)
-    index, rest = [], at.clone()
+    index: list[Tensor] = []
+    rest = at.clone()
     for d in reversed(range(x.ndim - 2)):
         start = (rest % sizes[d]) * module.stride[d]
         rest = rest // sizes[d]
         index.insert(0, start[:, None] + kernel[None, :, d] * module.dilation[d])
-    taken = x[(slice(None), slice(None), *index)]  # [batch, channels, positions, kernel]
+    where: tuple[Any, ...] = (slice(None), slice(None), *index)
+    taken = x[where]  # [batch, channels, positions, kernel]
     batch, channels = taken.shape[:2]
-    taken = taken.permute(0, 2, 1, 3).reshape(batch * len(at), module.groups, channels // module.groups * len(kernel))
-    return taken
+    return taken.permute(0, 2, 1, 3).reshape(batch * len(at), module.groups, channels // module.groups * len(kernel))
 
 
 def answers(module: nn.Module, y: Tensor, at: Tensor) -> Tensor:
@@ -78,7 +82,11 @@ class NormalEquations:
         start = module.weight.detach().flatten(1).double().reshape(self.groups, -1, module.weight[0].numel())
         self.offset = offset
         if offset:
-            own = module.bias.detach().double() if isinstance(module.bias, Tensor) else start.new_zeros(module.weight.shape[0])
+            own = (
+                module.bias.detach().double()
+                if isinstance(module.bias, Tensor)
+                else start.new_zeros(module.weight.shape[0])
+            )
             start = torch.cat([start, own.reshape(self.groups, -1, 1)], 2)
         self.start = start  # [groups, outputs, width]
         width = start.shape[2]

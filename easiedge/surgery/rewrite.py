@@ -50,7 +50,9 @@ class Rewriter(fx.Interpreter):
         if isinstance(labels, tuple | list):
             return tuple(self._filter(part) for part in labels)
         for d in varying(labels):
-            labels = labels.index_select(d, self.kept[labels.movedim(d, 0).reshape(labels.shape[d], -1)[:, 0]].nonzero()[:, 0])
+            labels = labels.index_select(
+                d, self.kept[labels.movedim(d, 0).reshape(labels.shape[d], -1)[:, 0]].nonzero()[:, 0]
+            )
         return self.unit_of[labels]
 
     def _channels_moved(self, n: fx.Node) -> bool:

@@ -62,8 +62,11 @@ def select(
         compensation: ``"least_squares"`` refits the network after each chunk, always from ``model``; None does not.
         example_inputs: inputs for tracing; the first batch by default.
         tutor: the network whose outputs are to be kept; ``model`` itself by default.
-        min_units, max_ratio, round_to: floors, as in `project`.
-        ridge, positions: of the compensation, as in `compensate`.
+        min_units: floor, as in `project`.
+        max_ratio: floor, as in `project`.
+        round_to: floor, as in `project`.
+        ridge: of the compensation, as in `compensate`.
+        positions: of the compensation, as in `compensate`.
         progress: called after each chunk with (chunks done, chunks in all, mask so far).
         **options: of the criterion, such as ``probe`` and ``passes``.
 
@@ -76,10 +79,14 @@ def select(
     if compensation not in (None, "none", "least_squares"):
         raise EasiEdgeError(f"unknown compensation {compensation!r}: choose least_squares or none")
     if not 0.0 < chunk <= 1.0:
-        raise EasiEdgeError(f"chunk={chunk} is outside (0, 1]: give the share of units to remove between two expansions")
+        raise EasiEdgeError(
+            f"chunk={chunk} is outside (0, 1]: give the share of units to remove between two expansions"
+        )
     kept_batches = list(batches)
     if not kept_batches:
-        raise EasiEdgeError("select was given no calibration batches: pass a list of batches, or a loader that is not used up")
+        raise EasiEdgeError(
+            "select was given no calibration batches: pass a list of batches, or a loader that is not used up"
+        )
     example = inputs_of(kept_batches[0])[:2] if example_inputs is None else example_inputs
     cost = network_cost(model, groups, example)
     floors = Floors(min_units, max_ratio, round_to)
@@ -105,7 +112,12 @@ def select(
 
 
 def _smaller(
-    model: nn.Module, groups: Sequence[FilterGroup], mask: FilterMask, example: Any, targets: Targets | None, ridge: float
+    model: nn.Module,
+    groups: Sequence[FilterGroup],
+    mask: FilterMask,
+    example: Any,
+    targets: Targets | None,
+    ridge: float,
 ) -> nn.Module:
     if targets is None:
         return shrink(model, groups, mask, example)

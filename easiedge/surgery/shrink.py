@@ -21,7 +21,7 @@ from easiedge.model.graph import evaluating, two_images
 from easiedge.model.labels import LabelPropagation
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.surgery.rewrite import Rewriter
-from easiedge.unit import FilterGroup, FilterMask
+from easiedge.unit import Axis, FilterGroup, FilterMask
 
 
 def shrink(
@@ -45,9 +45,7 @@ def shrink(
     mask.check(groups)
     walk, _ = analyse(model, example_inputs)
     keep = kept_channels(walk, groups, mask)
-    traced = walk.module
-    assert isinstance(traced, fx.GraphModule)
-    compact = copy.deepcopy(traced)
+    compact = copy.deepcopy(walk.traced)
     modules = dict(compact.named_modules())
     for layer in {layer for layer, _ in keep}:
         if layer in modules:
@@ -65,21 +63,27 @@ def shrink(
     return compact
 
 
-def kept_channels(walk: LabelPropagation, groups: Sequence[FilterGroup], mask: FilterMask) -> dict[tuple[str, str], Tensor]:
+def kept_channels(
+    walk: LabelPropagation, groups: Sequence[FilterGroup], mask: FilterMask
+) -> dict[tuple[str, Axis], Tensor]:
     """Which channels stay, bool ``[channels]``, by (layer, axis), for every layer that loses any."""
-    keep: dict[tuple[str, str], Tensor] = {}
+    keep: dict[tuple[str, Axis], Tensor] = {}
     for group in groups:
         gone = ~mask.keep.get(group.name, torch.ones(group.size, dtype=torch.bool))
         for member in group.members:
             key = (member.layer, member.axis)
             if key not in walk.members:
-                raise EasiEdgeError(f"group {group.name!r} names layer {member.layer!r}, which this network does not have: find the groups on it anew")
+                raise EasiEdgeError(
+                    f"group {group.name!r} names layer {member.layer!r}, which this network does not have: find the groups on it anew"
+                )
             if bool(gone.any()):
-                keep.setdefault(key, torch.ones(len(walk.members[key]), dtype=torch.bool))[member.index[gone].reshape(-1)] = False
+                keep.setdefault(key, torch.ones(len(walk.members[key]), dtype=torch.bool))[
+                    member.index[gone].reshape(-1)
+                ] = False
     return keep
 
 
-def _kept_labels(walk: LabelPropagation, keep: dict[tuple[str, str], Tensor], unit_of: Tensor) -> Tensor:
+def _kept_labels(walk: LabelPropagation, keep: dict[tuple[str, Axis], Tensor], unit_of: Tensor) -> Tensor:
     """Which labels stay, bool ``[labels]``: a unit's labels go together."""
     stays = torch.ones(int(unit_of.max()) + 1, dtype=torch.bool)
     for key, channels in keep.items():
@@ -121,4 +125,6 @@ def _slice_parameter(root: nn.Module, name: str, out: Tensor) -> None:
 def _replace(module: nn.Module, name: str, value: Tensor) -> None:
     old: Any = getattr(module, name)
     value = value.detach().clone(memory_format=torch.preserve_format)
-    setattr(module, name, nn.Parameter(value, requires_grad=old.requires_grad) if isinstance(old, nn.Parameter) else value)
+    setattr(
+        module, name, nn.Parameter(value, requires_grad=old.requires_grad) if isinstance(old, nn.Parameter) else value
+    )

@@ -11,6 +11,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from easiedge.errors import DataError
+from easiedge.training.batches import BATCH_OF_ONE
 from easiedge.training.evaluate import logits_of
 from easiedge.training.learning_rate import SCHEDULES
 from easiedge.training.loss import classification_loss, distillation_loss
@@ -102,12 +103,6 @@ class Classifier(LightningModule):
         return (
             inputs.contiguous(memory_format=torch.channels_last) if self.channels_last and inputs.ndim == 4 else inputs
         )
-
-
-BATCH_OF_ONE = (
-    "a training batch holds a single image, and batch norm has nothing to average over: "
-    "raise the batch size, or build the training loader with drop_last=True"
-)
 
 
 def _frozen(tutor: nn.Module, channels_last: bool) -> nn.Module:

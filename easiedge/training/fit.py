@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import signal
-import threading
 import time
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 from torch import nn
-from torch.utils.data import DataLoader
 
 from easiedge.errors import DataError
 from easiedge.model.graph import device_of
+from easiedge.training.batches import NO_BATCHES, Batches, check_batches, example_inputs
 from easiedge.training.best_epoch import BestEpoch
-from easiedge.training.classifier import BATCH_OF_ONE, Classifier
+from easiedge.training.classifier import Classifier
 from easiedge.training.finite_loss import FiniteLoss
+from easiedge.training.interrupt import interruptible
 from easiedge.training.precision import Precision, choose_precision
 from easiedge.training.progress import EpochProgress
+from easiedge.training.quiet import quiet_lightning
 from easiedge.training.recipe import Recipe
 
 
@@ -89,9 +85,11 @@ def fit(
         TrainingError: the loss is not finite; the network holds the last good epoch.
         KeyboardInterrupt: interrupted; the network holds its weights of that moment.
     """
-    _check_batches(network, train_loader)
+    check_batches(network, train_loader)
     chosen = (
-        precision if isinstance(precision, Precision) else choose_precision(network, _example(train_loader), precision)
+        precision
+        if isinstance(precision, Precision)
+        else choose_precision(network, example_inputs(train_loader), precision)
     )
     keep = best if isinstance(best, BestEpoch) else BestEpoch(network) if best and val_loader is not None else None
     history = _History()
@@ -101,7 +99,7 @@ def fit(
     home, modes, started = device_of(network), [(m, m.training) for m in network.modules()], time.monotonic()
     if seed is not None:
         pl.seed_everything(seed, workers=True, verbose=False)
-    with _quiet():
+    with quiet_lightning():
         options: dict[str, Any] = {
             "max_epochs": max_epochs if max_epochs is not None else recipe.epochs,
             "precision": chosen.precision,
@@ -120,14 +118,15 @@ def fit(
         _lay_out(network, torch.channels_last, chosen.channels_last)
         network.train()
         try:
-            with _interruptible():
+            with interruptible():
                 trainer.fit(
                     Classifier(network, recipe, tutor, chosen.channels_last),
-                    _Batches.of(train_loader),
-                    _Batches.of(val_loader),
+                    Batches.of(train_loader),
+                    Batches.of(val_loader),
                 )
         finally:
             network.to(home)
+            network.zero_grad(set_to_none=True)
             _lay_out(network, torch.contiguous_format, chosen.channels_last)
             for module, mode in modes:
                 module.training = mode
@@ -144,30 +143,6 @@ def fit(
     )
 
 
-class _Batches:
-    """Any iterable of batches as one loader; Lightning would take a list for many loaders."""
-
-    def __init__(self, batches: Iterable[Any]) -> None:
-        self.batches = batches
-
-    @staticmethod
-    def of(loader: Iterable[Any] | None) -> Any:
-        """The loader itself if it is a DataLoader."""
-        if loader is None or isinstance(loader, DataLoader):
-            return loader
-        return _SizedBatches(loader) if hasattr(loader, "__len__") else _Batches(loader)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.batches)
-
-
-class _SizedBatches(_Batches):
-    """The same for one that knows its length, by which the learning rate is scheduled."""
-
-    def __len__(self) -> int:
-        return len(self.batches)  # type: ignore[arg-type]
-
-
 class _History(Callback):
     """Keeps the logged figures of each epoch."""
 
@@ -180,74 +155,6 @@ class _History(Callback):
         self.epochs.append({"epoch": float(trainer.current_epoch), **figures})
 
 
-def _check_batches(network: nn.Module, loader: Iterable[Any]) -> None:
-    """Refuse a loader that can be gone through only once, or that will give a single image to batch norm, before any work."""
-    if isinstance(loader, Iterator):
-        raise DataError("the training batches are an iterator, used up after one epoch: pass a DataLoader or a list of batches")
-    if not isinstance(loader, DataLoader) or loader.batch_size is None or not hasattr(loader.dataset, "__len__"):
-        return
-    images = len(loader.dataset)
-    if images == 0:
-        raise DataError("the training set is empty: check the folder and the split")
-    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules()):
-        return
-    if loader.batch_size == 1 or (images % loader.batch_size == 1 and not loader.drop_last):
-        raise DataError(BATCH_OF_ONE)
-
-
-def _example(loader: Iterable[Any]) -> Any:
-    """Two images of the first batch; drawing them leaves the random state alone."""
-    own = getattr(loader, "generator", None)
-    before = torch.get_rng_state(), own.get_state() if own is not None else None
-    batch = next(iter(loader), None)
-    torch.set_rng_state(before[0])
-    if own is not None:
-        own.set_state(before[1])
-    if batch is None:
-        raise DataError(
-            "there are no training batches: the training set is smaller than a batch with drop_last, or the loader is used up"
-        )
-    return (batch if isinstance(batch, torch.Tensor) else batch[0])[:2]
-
-
 def _lay_out(network: nn.Module, memory_format: torch.memory_format, wanted: bool) -> None:
     if wanted:
         network.to(memory_format=memory_format)  # type: ignore[call-overload]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice and notices from the terminal; its errors stay, and so do everyone else's warnings."""
-    loggers = [
-        logging.getLogger(name)
-        for name in ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero")
-    ]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PossibleUserWarning)
-            warnings.filterwarnings(
-                "ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated", category=FutureWarning
-            )
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Give Ctrl-C back to the caller: Lightning turns it into SystemExit and switches it off."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT) if main else None
-    try:
-        yield
-    except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        if handler is not None:
-            signal.signal(signal.SIGINT, handler)

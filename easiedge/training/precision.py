@@ -1,7 +1,7 @@
 """Choose the arithmetic of training: bf16 and the channels-last layout where the processor gains by them.
 
 The rule looks at the network and the processor and takes no time measurements, so a run repeats.  What it rests on, one
-training step in milliseconds on two cores of an AMD EPYC (Zen 5, avx512_bf16), torch 2.15, batches of 128 (16 to 32 at 64x64):
+training step in milliseconds on two x86-64 cores with avx512_bf16, torch 2.15, batches of 128 (16 to 32 at 64x64):
 
     network            MACs/image   float32   + channels_last   bf16    + channels_last
     LeNet, 8x8            0.5 M        5.0          4.6           4.1         4.1
@@ -9,10 +9,19 @@ training step in milliseconds on two cores of an AMD EPYC (Zen 5, avx512_bf16), 
     ResNet-20, 32x32      41 M       141          111            89          83
     ResNet-18, 64x64     149 M       123          109            88          82
     VGG-16, 32x32        313 M       767          702           378         370
-    MobileNet-v2, 64x64   26 M       112           61           154         114        (depthwise)
-@GROUPED@
-So channels_last pays for every network with 2-d convolutions, bf16 for all but the smallest and those with grouped
-convolutions, whose bf16 kernels are slow on processors.
+    ResNeXt-50, 64x64    347 M      227          180           150         132
+    ConvNeXt-T, 64x64    364 M      505          379           187         193    depthwise: 2 % of the MACs
+    DenseNet-121, 64x64  232 M      319          264           289         203
+    GoogLeNet, 64x64     123 M      198          163           160         122
+    RegNetY-400MF, 64     34 M       81           65            57          47
+    SqueezeNet, 64x64     22 M       25           20            24          17
+    MobileNet-v2, 64x64   26 M      112           61           154         114    depthwise: 7 %
+    MobileNet-v3-S, 64     7 M       94           89           111         104    depthwise: 9 %
+    MNASNet, 64x64        27 M       71           54            98          99    depthwise: 9 %
+    EfficientNet-B0, 64   33 M      194          160           211         210    depthwise: 8 %
+
+So channels_last pays for networks with 2-d convolutions; bf16 pays for all but the smallest and those with much depthwise
+convolution, whose bf16 kernels are slow on processors.
 """
 
 from __future__ import annotations

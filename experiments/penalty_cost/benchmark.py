@@ -97,9 +97,16 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     options = parser.parse_args()
     rows = [measure(model, bf16, options.batch, options.steps) for model in MODELS for bf16 in (False, True)]
-    about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "batch": options.batch, "pairs": options.steps}
+    about = {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "batch": options.batch,
+        "pairs": options.steps,
+    }
     Path(__file__).with_name("results.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
-    print("| network | precision | plain step, ms | penalty, ms (least to most) | penalty / plain step | Z and U, MB | allocated, bytes |")
+    print(
+        "| network | precision | plain step, ms | penalty, ms (least to most) | penalty / plain step | Z and U, MB | allocated, bytes |"
+    )
     print("|---|---|---|---|---|---|---|")
     for row in rows:
         low, high = row["penalty_ms_spread"]

@@ -42,7 +42,10 @@ def test_depthwise_and_excitation_go_with_the_expansion():
 def test_concatenation_keeps_producers_apart():
     groups = by_name("Concatenation")
     assert groups["conv1"].size == 4 and groups["conv2"].size == 5
-    shared = {g: next(m.index.flatten().tolist() for m in groups[g].members if m.layer == "bn_all") for g in ("conv1", "conv2")}
+    shared = {
+        g: next(m.index.flatten().tolist() for m in groups[g].members if m.layer == "bn_all")
+        for g in ("conv1", "conv2")
+    }
     assert shared == {"conv1": [0, 1, 2, 3], "conv2": [4, 5, 6, 7, 8]}
     assert set(groups["left"].layers) == {"left", "right"}  # multiplied channel by channel
 

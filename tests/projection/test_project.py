@@ -43,7 +43,9 @@ values = st.lists(st.integers(0, 5).map(float), min_size=UNITS, max_size=UNITS)
 @settings(max_examples=150, deadline=None)
 def test_with_equal_costs_exactly_k_units_go_and_floors_hold(v, k, floor, scope):
     k = min(k, UNITS - 3 * floor)
-    mask = project(scores_of(v), GROUPS, budget=Budget(filters_removed=k / UNITS), scope=scope, cost=COST, min_units=floor)
+    mask = project(
+        scores_of(v), GROUPS, budget=Budget(filters_removed=k / UNITS), scope=scope, cost=COST, min_units=floor
+    )
     kept = mask.kept()
     assert UNITS - sum(kept.values()) == k
     assert all(n >= floor for n in kept.values())
@@ -64,7 +66,12 @@ def test_global_choice_is_the_best_of_all_subsets_with_equal_costs(v, k):
     assert lost(scores, mask) == pytest.approx(best)
 
 
-@given(values, st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.85]), st.sampled_from(["params_removed", "macs_removed", "both"]), st.sampled_from(["global", "layerwise"]))
+@given(
+    values,
+    st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.85]),
+    st.sampled_from(["params_removed", "macs_removed", "both"]),
+    st.sampled_from(["global", "layerwise"]),
+)
 @settings(max_examples=120, deadline=None)
 def test_unequal_costs_never_miss_the_budget_and_waste_no_unit(v, share, what, scope):
     budget = Budget(params_removed=share, macs_removed=share / 2) if what == "both" else Budget(**{what: share})
@@ -106,7 +113,9 @@ def interaction(seed, rows=30, duplicate=True):
     if duplicate:
         matrix[:, 1] = matrix[:, 0]  # two units that say the same: one may go almost free, both not
         matrix[:, 3] = -matrix[:, 2]  # two units that cancel
-    return Interaction(tuple(q.name for q in GROUPS), 0.1 * torch.rand(UNITS, generator=g).double(), rows=matrix / rows**0.5)
+    return Interaction(
+        tuple(q.name for q in GROUPS), 0.1 * torch.rand(UNITS, generator=g).double(), rows=matrix / rows**0.5
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -168,11 +177,20 @@ def test_extremes():
         (lambda v: Budget(params_removed=float("nan")), "outside"),
         (lambda v: Budget(latency_ms_max=3.0), "not supported"),
         (lambda v: project(v, GROUPS, budget=Budget(), cost=COST), "empty"),
-        (lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.9), cost=COST, min_units=4), "the floors bind in conv2"),
-        (lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.5), cost=COST, min_units={"nowhere": 2}), "unknown groups"),
+        (
+            lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.9), cost=COST, min_units=4),
+            "the floors bind in conv2",
+        ),
+        (
+            lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.5), cost=COST, min_units={"nowhere": 2}),
+            "unknown groups",
+        ),
         (lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.5), cost=COST, min_units=0), "at least 1"),
         (lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.5), cost=COST, max_ratio=2), "outside"),
-        (lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.5), cost=COST, scope="sideways"), "unknown scope"),
+        (
+            lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.5), cost=COST, scope="sideways"),
+            "unknown scope",
+        ),
         (lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.5)), "pass model="),
     ],
 )
@@ -186,7 +204,9 @@ def test_a_group_that_nearly_vanishes_is_named(caplog):
 
     model = Plain(a=40).eval()
     groups = find_groups(model, X)
-    scores = FilterScores({g.name: torch.full((g.size,), 0.0 if g.name == "conv1" else 9.0).double() for g in groups}, "test")
+    scores = FilterScores(
+        {g.name: torch.full((g.size,), 0.0 if g.name == "conv1" else 9.0).double() for g in groups}, "test"
+    )
     project(scores, groups, budget=Budget(filters_removed=39 / 52), model=model, example_inputs=X)
     assert "conv1 (1 of 40 kept)" in caplog.text
 

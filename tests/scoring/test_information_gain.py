@@ -22,7 +22,9 @@ def test_oracle_equals_masking_unit_by_unit(name):
     groups = find_groups(model, x)
     scores = score(model, groups, [x[:4], x[4:]], "information_gain")
     for group, i, mask in single_unit_masks(groups):
-        assert float(scores.values[group][i]) == pytest.approx(information_gain_of(model, groups, mask, x), rel=1e-4, abs=1e-8)
+        assert float(scores.values[group][i]) == pytest.approx(
+            information_gain_of(model, groups, mask, x), rel=1e-4, abs=1e-8
+        )
 
 
 def divergence_at(model, groups, x, gates, reference):
@@ -61,8 +63,8 @@ def test_gradient_and_fisher_form_equal_finite_differences_of_the_true_divergenc
 def test_the_first_order_term_vanishes_at_the_tutor():
     model, x = network("Plain").double(), images(4).double()
     groups = find_groups(model, x)
-    (_, gradient, _), = fisher_rows(model, groups, [x], probe="exact", tutor=model)
-    (_, moved, _), = fisher_rows(model, groups, [x], probe="exact", tutor=network("Plain", seed=3).double())
+    ((_, gradient, _),) = fisher_rows(model, groups, [x], probe="exact", tutor=model)
+    ((_, moved, _),) = fisher_rows(model, groups, [x], probe="exact", tutor=network("Plain", seed=3).double())
     assert gradient.abs().max() < 1e-12 < 1e-3 < moved.abs().max()
 
 
@@ -76,7 +78,10 @@ def test_random_probes_are_unbiased(probe):
     groups = find_groups(model, x)
     exact = flat(score(model, groups, [x], "taylor_information_gain", probe="exact"), groups)
     draws = torch.stack(
-        [flat(score(model, groups, [x], "taylor_information_gain", probe=probe, passes=2, seed=s), groups) for s in range(400)]
+        [
+            flat(score(model, groups, [x], "taylor_information_gain", probe=probe, passes=2, seed=s), groups)
+            for s in range(400)
+        ]
     )
     error = (draws.mean(0) - exact).abs() / (draws.std(0) / len(draws) ** 0.5).clamp_min(1e-15)
     assert float(error.max()) < 5
@@ -123,7 +128,9 @@ def test_magnitudes_by_hand():
     groups = find_groups(model, x)
     w = model.conv1.weight.detach().double()
     assert torch.allclose(score(model, groups, [], "l1_magnitude").values["conv1"], w.abs().mean((1, 2, 3)))
-    assert torch.allclose(score(model, groups, [], "l2_magnitude", per_weight=False).values["conv1"], w.flatten(1).norm(dim=1))
+    assert torch.allclose(
+        score(model, groups, [], "l2_magnitude", per_weight=False).values["conv1"], w.flatten(1).norm(dim=1)
+    )
 
 
 def test_squared_taylor_equals_autograd_image_by_image():

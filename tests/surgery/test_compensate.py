@@ -1,5 +1,7 @@
 """Closed-form compensation against direct least squares, and its promise never to fit worse."""
 
+import itertools
+
 import pytest
 import torch
 from networks import NETWORKS, images, network, random_mask
@@ -121,5 +123,5 @@ def test_chunks_only_ever_add_to_what_is_gone():
     groups = find_groups(model, x)
     masks = []
     select(model, groups, [x], budget=Budget(macs_removed=0.6), chunk=0.2, progress=lambda d, o, m: masks.append(m))
-    for earlier, later in zip(masks, masks[1:], strict=False):
+    for earlier, later in itertools.pairwise(masks):
         assert all(bool((earlier.keep[n] | ~later.keep[n]).all()) for n in earlier.keep)

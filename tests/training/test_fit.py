@@ -45,6 +45,7 @@ def test_learns_and_gives_the_network_back_as_plain_pytorch(
     assert result.val_accuracy is not None
     assert result.val_accuracy > 0.9
     assert not net.training
+    assert all(p.grad is None for p in net.parameters())
     assert all(p.is_contiguous() and p.device.type == "cpu" for p in net.parameters())
     assert len(result.history) == 4
     assert {"train_loss", "val_loss", "val_accuracy"} <= result.history[-1].keys()
@@ -220,6 +221,10 @@ def test_a_batch_of_one_with_batch_norm_is_refused_before_training() -> None:
 def test_empty_loaders_are_refused() -> None:
     with pytest.raises(DataError, match="no training batches"):
         _fit(tiny.network(), train=[])
+    with pytest.raises(DataError, match="no training batches"):
+        _fit(tiny.network(), train=tiny.loader(10, 32, drop_last=True))
+    with pytest.raises(DataError, match="iterator"):
+        _fit(tiny.network(), train=iter(tiny.loader()))
 
 
 def test_an_interrupt_stays_an_interrupt() -> None:

@@ -37,8 +37,10 @@ def data(images: int = 192, seed: int = 0) -> tuple[Tensor, Tensor]:
     return inputs, targets
 
 
-def loader(images: int = 192, batch_size: int = 32, shuffle: bool = True, seed: int = 0) -> DataLoader:
-    return DataLoader(TensorDataset(*data(images, seed)), batch_size, shuffle=shuffle)
+def loader(
+    images: int = 192, batch_size: int = 32, shuffle: bool = True, seed: int = 0, drop_last: bool = False
+) -> DataLoader:
+    return DataLoader(TensorDataset(*data(images, seed)), batch_size, shuffle=shuffle, drop_last=drop_last)
 
 
 def half_by_norm(net: nn.Module) -> FilterMask:

@@ -1,0 +1,74 @@
+"""Training batches of any kind, checked before work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from easiedge.errors import DataError
+
+BATCH_OF_ONE = (
+    "a training batch holds a single image, and batch norm has nothing to average over: "
+    "raise the batch size, or build the training loader with drop_last=True"
+)
+NO_BATCHES = (
+    "there are no training batches: the training set is smaller than a batch with drop_last, or the loader is used up"
+)
+
+
+class Batches:
+    """Any iterable of batches as one loader; Lightning would take a list for many loaders."""
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self.batches = batches
+
+    @staticmethod
+    def of(loader: Iterable[Any] | None) -> Any:
+        """The loader itself if it is a DataLoader."""
+        if loader is None or isinstance(loader, DataLoader):
+            return loader
+        return _SizedBatches(loader) if hasattr(loader, "__len__") else Batches(loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.batches)
+
+
+class _SizedBatches(Batches):
+    """The same for one that knows its length, by which the learning rate is scheduled."""
+
+    def __len__(self) -> int:
+        return len(self.batches)  # type: ignore[arg-type]
+
+
+def check_batches(network: nn.Module, loader: Iterable[Any]) -> None:
+    """Refuse a loader that can be gone through only once, or that will give a single image to batch norm, before any work."""
+    if isinstance(loader, Iterator):
+        raise DataError(
+            "the training batches are an iterator, used up after one epoch: pass a DataLoader or a list of batches"
+        )
+    if not isinstance(loader, DataLoader) or loader.batch_size is None or not hasattr(loader.dataset, "__len__"):
+        return
+    images = len(loader.dataset)
+    if images == 0:
+        raise DataError("the training set is empty: check the folder and the split")
+    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules()):
+        return
+    if loader.batch_size == 1 or (images % loader.batch_size == 1 and not loader.drop_last):
+        raise DataError(BATCH_OF_ONE)
+
+
+def example_inputs(loader: Iterable[Any]) -> Any:
+    """Two images of the first batch; drawing them leaves the random state alone."""
+    own = getattr(loader, "generator", None)
+    before = torch.get_rng_state(), own.get_state() if own is not None else None
+    batch = next(iter(loader), None)
+    torch.set_rng_state(before[0])
+    if own is not None:
+        own.set_state(before[1])
+    if batch is None:
+        raise DataError(NO_BATCHES)
+    return (batch if isinstance(batch, torch.Tensor) else batch[0])[:2]

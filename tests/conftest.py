@@ -1,0 +1,37 @@
+"""Seeds, threads, a cache of its own, and the real data where there is some."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure(config):
+    """One thread a worker: workers that share the cores with everybody's threads are slower than one alone."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Decoded images go to a folder of this session, never to the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EASIEDGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Folder with MNIST/, cifar10_jpeg.zip, brick_cracks.zip and weights/; read-only."""
+    folder = Path(os.environ.get("EASIEDGE_DATA") or SHARED)
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}: set EASIEDGE_DATA to the folder with MNIST/ and cifar10_jpeg.zip")
+    return folder
