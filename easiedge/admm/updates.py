@@ -21,15 +21,17 @@ from easiedge.unit import FilterMask
 Tensors = Mapping[str, Tensor]
 
 
-def initial_state(W: Tensors, mask: FilterMask, rho: float, gated: Mapping[str, GatedParameter]) -> ADMMState:
-    """``Z = m * W`` and ``U = 0``: the state before the first W-step.
+def initial_state(
+    W: Tensors, mask: FilterMask, rho: float, gated: Mapping[str, GatedParameter], fitted: Tensors | None = None
+) -> ADMMState:
+    """``Z = m * W`` (or ``m * fitted``, as in `step`) and ``U = 0``: the state before the first W-step.
 
     Raises:
         TrainingError: rho is not a positive number.
     """
     _check(rho)
     U = {name: torch.zeros_like(W[name], requires_grad=False) for name in gated}
-    return ADMMState(z_update(W, U, mask, gated), U, float(rho), mask)
+    return ADMMState(_refitted(z_update(W, U, mask, gated), fitted, mask, gated), U, float(rho), mask)
 
 
 @torch.no_grad()
@@ -44,10 +46,26 @@ def u_update(W: Tensors, Z: Tensors, U: Tensors) -> dict[str, Tensor]:
     return {name: U[name] + W[name] - Z[name] for name in Z}
 
 
-def step(state: ADMMState, W: Tensors, mask: FilterMask, gated: Mapping[str, GatedParameter]) -> ADMMState:
-    """The Z-step with ``mask`` and the U-step: one finished iteration, without its record."""
+def step(
+    state: ADMMState, W: Tensors, mask: FilterMask, gated: Mapping[str, GatedParameter], fitted: Tensors | None = None
+) -> ADMMState:
+    """The Z-step with ``mask`` and the U-step: one finished iteration, without its record.
+
+    With ``fitted``, weights refitted to do without the removed units, Z takes its kept rows from them: the next W-step is
+    drawn to a network that works without what goes, and not only to the removal.  U stays that of the plain projection,
+    zero on kept rows.
+    """
     Z = z_update(W, state.U, mask, gated)
-    return replace(state, Z=Z, U=u_update(W, Z, state.U), mask=mask, iteration=state.iteration + 1)
+    U = u_update(W, Z, state.U)
+    return replace(state, Z=_refitted(Z, fitted, mask, gated), U=U, mask=mask, iteration=state.iteration + 1)
+
+
+@torch.no_grad()
+def _refitted(Z: Tensors, fitted: Tensors | None, mask: FilterMask, gated: Mapping[str, GatedParameter]) -> Tensors:
+    """``m * fitted`` in place of Z, where there is one."""
+    if fitted is None:
+        return Z
+    return {name: fitted[name].detach() * p.column(p.kept(mask), fitted[name]) for name, p in gated.items()}
 
 
 @torch.no_grad()

@@ -29,6 +29,7 @@ class Admm:
         stopping: when to stop before that: by default when the mask has settled and the primal residual is small.
         chunk: share that goes between two expansions of the Z-steps' selection; coarser than a single selection's, since
             it is made again in every iteration.
+        refit: draw kept weights to the compensated ones (where the selection compensates), and not only removed ones to zero.
     """
 
     iterations: int = 3
@@ -37,6 +38,7 @@ class Admm:
     policy: RhoPolicy | None = None
     stopping: Stopping | None = None
     chunk: float = 0.2
+    refit: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a loop without iterations."""
@@ -61,6 +63,13 @@ class Admm:
             with masked(current, task.groups, mask):
                 return task.validate(current)
 
+        def refit(current: nn.Module, mask: FilterMask) -> nn.Module:
+            nonlocal selecting
+            begun = time.perf_counter()
+            fitted = task.selection.remove(current, task.groups, mask, task.calibration)[0]
+            selecting += time.perf_counter() - begun
+            return fitted
+
         callback = ADMMCallback(
             task.groups,
             choose,
@@ -70,6 +79,7 @@ class Admm:
             epochs_per_iteration=self.epochs_per_iteration,
             stopping=self.stopping or Stopping(),
             masked_accuracy=masked_accuracy,
+            refit=refit if self.refit and task.selection.compensation else None,
         )
         task.train(
             network,

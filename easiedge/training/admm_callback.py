@@ -52,6 +52,8 @@ class ADMMCallback(Callback):
         epochs_per_iteration: epochs of one W-step.
         stopping: when to stop; the trainer's ``max_epochs`` bounds it too.
         masked_accuracy: accuracy in [0, 1] of the network with a mask applied, logged each iteration.
+        refit: a copy of the network whose kept weights do without what the mask removes (closed-form compensation); Z takes
+            its kept rows from it.  None: Z is the plain projection.
 
     Attributes:
         state: Z, U, rho, mask and the history; None before training.
@@ -68,6 +70,7 @@ class ADMMCallback(Callback):
         epochs_per_iteration: int = 1,
         stopping: Stopping | None = None,
         masked_accuracy: Callable[[nn.Module, FilterMask], float] | None = None,
+        refit: Callable[[nn.Module, FilterMask], nn.Module] | None = None,
     ) -> None:
         if epochs_per_iteration < 1:
             raise TrainingError(f"epochs_per_iteration={epochs_per_iteration}: give 1 epoch or more for each W-step")
@@ -79,6 +82,7 @@ class ADMMCallback(Callback):
         self.epochs_per_iteration = epochs_per_iteration
         self.stopping = stopping or Stopping()
         self.masked_accuracy = masked_accuracy
+        self.refit = refit
         self.state: ADMMState | None = None
         self._epochs = 0
         self._gated: dict[str, GatedParameter] = {}
@@ -104,11 +108,11 @@ class ADMMCallback(Callback):
                 "ADMM has nothing to train towards zero: every parameter of the groups is frozen; set requires_grad on them"
             )
         W = dict(network.named_parameters())
-        self.state = (
-            self.state.like(W)
-            if self.state is not None
-            else initial_state(W, self._choose(trainer, network), self.rho, self._gated)
-        )
+        if self.state is not None:
+            self.state = self.state.like(W)
+            return
+        mask = self._choose(trainer, network)
+        self.state = initial_state(W, mask, self.rho, self._gated, self._refitted(network, mask))
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
@@ -165,7 +169,7 @@ class ADMMCallback(Callback):
                 f"and the callback's state is that of iteration {before.iteration}; lower the learning rate or rho"
             )
         mask = self._choose(trainer, network)
-        after = step(before, W, mask, self._gated)
+        after = step(before, W, mask, self._gated, self._refitted(network, mask))
         primal = primal_residual(W, after.Z, self._gated)
         dual = dual_residual(after.Z, before.Z, after.U, self._gated)
         accuracy = self._accuracy(network, mask)
@@ -197,6 +201,16 @@ class ADMMCallback(Callback):
         mask.check(self.groups)
         mask = trainer.strategy.broadcast(mask)
         return FilterMask({name: keep.cpu() for name, keep in mask.keep.items()})
+
+    def _refitted(self, network: nn.Module, mask: FilterMask) -> dict[str, torch.Tensor] | None:
+        """The refitted parameters, laid out as the network's own."""
+        if self.refit is None:
+            return None
+        fitted = dict(self.refit(network, mask).named_parameters())
+        W = dict(network.named_parameters())
+        return {
+            name: torch.empty_like(W[name], requires_grad=False).copy_(fitted[name].detach()) for name in self._gated
+        }
 
     def _accuracy(self, network: nn.Module, mask: FilterMask) -> float | None:
         if self.masked_accuracy is None:

@@ -138,3 +138,20 @@ def test_residuals_have_closed_forms_and_are_safe_at_zero() -> None:
     assert dual_residual(problem.b, problem.b, zero, problem.gated) == 0.0
     assert dual_residual(problem.b, half, zero, problem.gated) == pytest.approx(0.5)
     assert dual_residual(zero, half, zero, problem.gated) == 1.0
+
+
+def test_refitted_weights_fill_the_kept_rows_of_Z_and_leave_U_that_of_the_projection():
+    import torch
+
+    from easiedge.admm import GatedParameter, initial_state, step
+    from easiedge.unit import FilterMask
+
+    gated = {"w": GatedParameter("w", 4, None, {"g": torch.arange(4)[:, None]})}
+    mask = FilterMask({"g": torch.tensor([True, False, True, False])})
+    W, fitted = {"w": torch.arange(1.0, 5.0)}, {"w": torch.full((4,), 9.0)}
+    start = initial_state(W, mask, 0.1, gated, fitted)
+    assert start.Z["w"].tolist() == [9, 0, 9, 0]
+    after, plain = step(start, W, mask, gated, fitted), step(start, W, mask, gated)
+    assert after.Z["w"].tolist() == [9, 0, 9, 0]
+    assert torch.equal(after.U["w"], plain.U["w"])
+    assert after.U["w"].tolist() == [0, 2, 0, 4]

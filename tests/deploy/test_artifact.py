@@ -59,7 +59,10 @@ def first(description, op):
     [
         (lambda d: d.update(schema=99), "schema 99"),
         (lambda d: first(d, "call_function").update(target="os.system"), "not allowed"),
-        (lambda d: first(d, "call_function").update(target="getattr", args={"tuple": ["x", "__class__"]}), "not allowed"),
+        (
+            lambda d: first(d, "call_function").update(target="getattr", args={"tuple": ["x", "__class__"]}),
+            "not allowed",
+        ),
         (lambda d: first(d, "call_module").update(target="nowhere"), "does not hold"),
         (lambda d: next(iter(d["layers"].values())).update({"class": "Unpickler"}), "not allowed"),
         (lambda d: d["layers"].update({"a'];import os;['": next(iter(d["layers"].values()))}), "not a name"),

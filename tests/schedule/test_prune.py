@@ -86,23 +86,35 @@ def loader(count, seed):
     return torch.utils.data.DataLoader(data, batch_size=32)
 
 
-@pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning", "ignore:.*fewer than the logging interval:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers:UserWarning", "ignore:.*fewer than the logging interval:UserWarning"
+)
 def test_callback_in_a_foreign_module_replaces_the_network_and_goes_on_training(dense):
     module = Foreign(trained(network("Residual")).train())
     callback = easiedge.GlobalPruning(easiedge.Budget(filters_removed=0.5), calibration_images=64, iterations=2)
     trainer(callback, 4).fit(module, loader(8, 1))
     assert callback.mask is not None and callback.mask.share_removed() >= 0.5
-    assert len(callback.records) == 2 and set(callback.records[0]) >= {"primal_residual", "dual_residual", "rho", "flipped"}
+    assert len(callback.records) == 2 and set(callback.records[0]) >= {
+        "primal_residual",
+        "dual_residual",
+        "rho",
+        "flipped",
+    }
     kept = sum(callback.mask.kept().values())
     assert kept == sum(g.size for g in easiedge.find_groups(module.net, batches(1, 0)[0][0]))
     assert accuracy(module.net) > accuracy(dense) - 0.1
 
 
-@pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning", "ignore:.*fewer than the logging interval:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers:UserWarning", "ignore:.*fewer than the logging interval:UserWarning"
+)
 @pytest.mark.parametrize(
     ("callback", "message"),
     [
-        (lambda: easiedge.GlobalPruning(easiedge.Budget(filters_removed=0.5), network="nowhere", iterations=1), "nowhere"),
+        (
+            lambda: easiedge.GlobalPruning(easiedge.Budget(filters_removed=0.5), network="nowhere", iterations=1),
+            "nowhere",
+        ),
         (lambda: easiedge.GlobalPruning(easiedge.Budget(filters_removed=0.5), iterations=9), "ends before"),
     ],
 )
@@ -120,6 +132,11 @@ def test_callback_refuses_what_cannot_work(callback, message):
     ],
 )
 def test_wrong_requests_are_refused(dense, change, message):
-    request = {"train_batches": batches(1, 1), "val_batches": batches(1, 2), "budget": easiedge.Budget(filters_removed=0.5), **change}
+    request = {
+        "train_batches": batches(1, 1),
+        "val_batches": batches(1, 2),
+        "budget": easiedge.Budget(filters_removed=0.5),
+        **change,
+    }
     with pytest.raises(EasiEdgeError, match=message):
         easiedge.prune(dense, progress=False, **request)
