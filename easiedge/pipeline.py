@@ -100,7 +100,7 @@ def finetune(parts: Parts, outcome: Outcome, clock: Clock) -> nn.Module:
     """Train a copy of the smaller network, with the dense one as tutor; the best validation epoch stays."""
     compact = copy.deepcopy(outcome.compact)
     with clock.counts("finetune"):
-        parts.stages.train(compact, recipe="finetune", stage="fine-tuning", tutor=parts.network)
+        parts.stages.train(compact, recipe="finetune", stage="fine-tuning", tutor=parts.network, keep_start=True)
     return compact.eval()
 
 

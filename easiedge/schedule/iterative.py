@@ -67,7 +67,7 @@ class Iterative:
             start = time.perf_counter()
             tuned = copy.deepcopy(compact)
             if self.epochs:
-                task.train(tuned, epochs=self.epochs, stage=f"iteration {step}/{self.steps}", keep_best=True)
+                task.train(tuned, epochs=self.epochs, stage=f"iteration {step}/{self.steps}", keep_start=True)
             seconds["finetune"] += time.perf_counter() - start
             accuracy = task.validate(tuned)
             task.note(

@@ -84,7 +84,7 @@ def prune(
     outcome = (schedule or usual_schedule)(task)
     prove_equivalence(outcome.network, outcome.groups, outcome.within, outcome.compact, calibration[:1])
     if epochs:
-        stages.train(outcome.compact, epochs=epochs, stage="fine-tuning", tutor=network)
+        stages.train(outcome.compact, epochs=epochs, stage="fine-tuning", tutor=network, keep_start=True)
     outcome.compact.eval()
     return outcome.compact
 

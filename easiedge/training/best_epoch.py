@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 class BestEpoch(Callback):
     """Remember the epoch with the highest monitored metric, and put the network back to it at the end.
 
-    Only validation data decide; the earliest of equal epochs wins; a metric that is NaN never does.
+    Only validation data decide; among equal epochs the one with the lower ``val_loss``, then the earliest, wins; a metric
+    that is NaN never does.
 
     Args:
         network: whose weights and buffers are kept; the LightningModule's own by default.
@@ -47,6 +48,7 @@ class BestEpoch(Callback):
         self.path = path
         self.epoch: int | None = None
         self.value = -math.inf
+        self.loss = math.inf
         self.weights: dict[str, Tensor] = {}
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -54,9 +56,11 @@ class BestEpoch(Callback):
         if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
             return
         value = float(trainer.callback_metrics[self.monitor])
-        if not value > self.value or (self.eligible is not None and not self.eligible()):
+        loss = float(trainer.callback_metrics.get("val_loss", math.inf))
+        better = value > self.value or (value == self.value and loss < self.loss)
+        if not better or (self.eligible is not None and not self.eligible()):
             return
-        self.epoch, self.value = trainer.current_epoch, value
+        self.epoch, self.value, self.loss = trainer.current_epoch, value, loss
         self.weights = snapshot(self.network or pl_module)
         if self.path is not None:
             write_atomically(self.path, safetensors.torch.save(self.weights))
@@ -70,11 +74,12 @@ class BestEpoch(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""
-        return {"epoch": self.epoch, "value": self.value, "weights": self.weights}
+        return {"epoch": self.epoch, "value": self.value, "loss": self.loss, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.epoch, self.value, self.weights = state_dict["epoch"], state_dict["value"], state_dict["weights"]
+        self.epoch, self.value, self.loss = state_dict["epoch"], state_dict["value"], state_dict["loss"]
+        self.weights = state_dict["weights"]
 
 
 def snapshot(network: nn.Module) -> dict[str, Tensor]:

@@ -47,6 +47,14 @@ def accuracy(network: nn.Module, loader: Iterable[Any], device: torch.device | s
     return right / seen
 
 
+def accuracy_and_loss(network: nn.Module, loader: Iterable[Any]) -> tuple[float, float]:
+    """Top-1 accuracy in [0, 1] and mean cross entropy in nats over all batches ``(inputs, targets)``."""
+    batches = list(loader)
+    outputs = logits(network, batches)
+    targets = torch.cat([targets for _, targets in batches])
+    return float((outputs.argmax(1) == targets).double().mean()), float(nn.functional.cross_entropy(outputs, targets))
+
+
 def logits(network: nn.Module, loader: Iterable[Any], device: torch.device | str | None = None) -> Tensor:
     """Logits ``[images, classes]`` float32 on the CPU, of batches of inputs or ``(inputs, targets)``, in order."""
     return torch.cat([outputs.cpu() for outputs, _ in _passes(network, loader, device)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,9 +12,12 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from easiedge.errors import TrainingError
-from easiedge.training.evaluate import accuracy
+from easiedge.training.best_epoch import snapshot
+from easiedge.training.evaluate import accuracy, accuracy_and_loss
 from easiedge.training.fit import FitResult, fit
 from easiedge.training.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +54,31 @@ class Stages:
         callbacks: Sequence[Callback] = (),
         tutor: nn.Module | None = None,
         keep_best: bool = True,
+        keep_start: bool = False,
     ) -> FitResult:
-        """Train ``network`` in place by the recipe of that name, for ``epochs`` instead of the recipe's if given."""
+        """Train ``network`` in place by the recipe of that name, for ``epochs`` instead of the recipe's if given.
+
+        With ``keep_start`` the network as it came counts as an epoch too: if no epoch is better on validation data
+        (accuracy, then loss), it comes back as it was.
+        """
         if recipe not in self.recipes:
             raise TrainingError(f"there is no recipe {recipe!r}: this run has {', '.join(self.recipes)}")
         chosen = self.recipes[recipe] if epochs is None else replace(self.recipes[recipe], epochs=epochs)
         if self.logger is not None:
             self.logger._prefix = recipe  # type: ignore[attr-defined]  # curves of the stages stay apart
-        return fit(
+        before = (snapshot(network), self._quality(network)) if keep_start else None
+        result = fit(
             network, self.train_batches, self.val_batches, chosen, callbacks=callbacks, logger=self.logger, precision=self.precision,
             seed=self.seed, progress=self.progress, label=stage or recipe, tutor=tutor, best=keep_best, trainer_options=self.options,
         )  # fmt: skip
+        if before is not None and before[1] >= self._quality(network):
+            log.info("%s: no epoch is better than the start, which stays", stage or recipe)
+            network.load_state_dict(before[0])
+        return result
+
+    def _quality(self, network: nn.Module) -> tuple[float, float]:
+        right, loss = accuracy_and_loss(network, self.val_batches)
+        return right, -loss
 
     def validate(self, network: nn.Module) -> float:
         """Validation accuracy in [0, 1]."""

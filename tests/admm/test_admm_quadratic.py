@@ -140,7 +140,7 @@ def test_residuals_have_closed_forms_and_are_safe_at_zero() -> None:
     assert dual_residual(zero, half, zero, problem.gated) == 1.0
 
 
-def test_refitted_weights_fill_the_kept_rows_of_Z_and_leave_U_that_of_the_projection():
+def test_refitted_weights_fill_the_kept_rows_of_z_and_leave_u_that_of_the_projection():
     import torch
 
     from easiedge.admm import GatedParameter, initial_state, step

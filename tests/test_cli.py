@@ -1,0 +1,210 @@
+"""The command line: what it makes, and how it refuses."""
+
+import csv
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import easiedge
+from easiedge.cli import COMMANDS, conf_dir, run
+from easiedge.data.digits import Digits
+from easiedge.training.evaluate import accuracy
+
+QUICK = [
+    "recipe.train.epochs=4", "recipe.admm.epochs=1", "schedule.iterations=2", "recipe.finetune.epochs=1", "calibration.images=128",
+    "trainer.progress=false",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.delenv("EASIEDGE_DEBUG", raising=False)
+    yield
+    for handler in list(logging.getLogger().handlers):  # Hydra's handlers hold files in the folder that goes
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
+            logging.getLogger().removeHandler(handler)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One run of the main job that many tests look at."""
+    folder = tmp_path_factory.mktemp("run") / "out"
+    assert run(["prune", *QUICK, "logger=csv", "seed=7", "budget.filters_removed=0.6", f"hydra.run.dir={folder}"]) == 0
+    return folder
+
+
+def test_metrics_are_complete_and_true(finished):
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert metrics["schema"] == 1 and metrics["seed"] == 7
+    assert (metrics["method"], metrics["data"], metrics["model"]) == ("easiedge", "digits", "lenet")
+    dense, pruned, achieved = metrics["dense"], metrics["pruned"], metrics["budget"]["achieved"]
+    assert 0.6 <= achieved["filters_removed"] <= 0.6 + 1 / dense["filters"]
+    for quantity in ("filters", "params", "macs"):
+        assert achieved[f"{quantity}_removed"] == pytest.approx(1 - pruned[quantity] / dense[quantity])
+    assert len(metrics["admm"]["iterations"]) == 2
+    data = Digits()
+    data.setup()
+    network = easiedge.load(finished / "pruned")
+    assert accuracy(network, data.test_dataloader()) == pytest.approx(pruned["accuracy"])
+    x = data.calibration_batches(2)[0][0]
+    assert easiedge.count(network, x) == {"params": pruned["params"], "macs": pruned["macs"]}
+    assert metrics["equivalence"]["max_abs_diff"] < 1e-3 and metrics["equivalence"]["images"] == len(data.val)
+    assert metrics["seconds"]["total"] >= metrics["seconds"]["train"] > 0
+
+
+def test_layers_add_up(finished):
+    metrics = json.loads((finished / "metrics.json").read_text())
+    rows = list(csv.DictReader((finished / "layers.csv").read_text().splitlines()))
+    assert [r["layer"] for r in rows] == ["conv1", "conv2", "fc1", "fc2"]
+    for when, network in (("before", "dense"), ("after", "pruned")):
+        assert sum(int(r[f"macs_{when}"]) for r in rows) == metrics[network]["macs"]
+        assert sum(int(r[f"units_{when}"]) for r in rows if r["group"]) == metrics[network]["filters"]
+
+
+def test_the_run_directory_holds_what_was_promised(finished):
+    for name in (
+        "config.yaml",
+        "run.png",
+        "run.log",
+        "pruned/model.safetensors",
+        "pruned/architecture.json",
+        "dense/model.safetensors",
+        "csv/metrics.csv",
+    ):
+        assert (finished / name).stat().st_size > 0, name
+    header = (finished / "csv" / "metrics.csv").read_text().splitlines()[0]
+    assert "admm-admm/primal_residual" in header and "finetune-val_accuracy" in header
+
+
+def test_the_dense_weights_of_a_run_start_another_with_every_method(finished):
+    for method in ("one_shot", "iterative", "l1_layerwise"):
+        overrides = [o for o in QUICK if "schedule" not in o and "train.epochs" not in o] + ["logger=none"]
+        extra = ["schedule.steps=2"] if method == "iterative" else []
+        folder = f"hydra.run.dir={method}"
+        assert (
+            run(
+                [
+                    "prune",
+                    f"method={method}",
+                    f"weights={finished / 'dense' / 'model.safetensors'}",
+                    *overrides,
+                    *extra,
+                    folder,
+                ]
+            )
+            == 0
+        )
+        metrics = json.loads(Path(method, "metrics.json").read_text())
+        assert metrics["method"] == method and metrics["seconds"]["train"] == 0
+        first = json.loads((finished / "metrics.json").read_text())
+        assert metrics["dense"]["accuracy"] == first["dense"]["accuracy"]
+
+
+def test_wandb_offline_holds_curves_summary_and_table(tmp_path):
+    assert run(["prune", *QUICK, "hydra.run.dir=out"]) == 0
+    (record,) = (tmp_path / "out" / "wandb").glob("offline-run-*/run-*.wandb")
+    content = record.read_bytes()
+    for name in (b"admm/primal_residual", b"finetune-val_accuracy", b"pruned/accuracy", b"layers", b"filters_removed"):
+        assert name in content, name
+
+
+def test_a_sweep_makes_a_directory_for_each_job(tmp_path):
+    quick = [o for o in QUICK if "schedule" not in o]
+    assert run(["prune", "-m", *quick, "logger=none", "method=one_shot", "hydra.sweep.dir=s", "seed=0,1"]) == 0
+    seeds = [json.loads((tmp_path / "s" / job / "metrics.json").read_text())["seed"] for job in ("0", "1")]
+    assert seeds == [0, 1]
+
+
+def test_own_images_from_a_folder(tmp_path):
+    generator = np.random.default_rng(0)
+    for label, level in (("dark", 60), ("light", 190)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for i in range(24):
+            pixels = generator.normal(level, 30, (20, 20, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{i}.png")
+    status = run([
+        "prune", "data=image_folder", "data.root=photos", "data.image_size=16", "data.batch_size=8", "model=torchvision", "model.name=squeezenet1_1",
+        "data.image_size=32", *QUICK, "calibration.images=16", "logger=none", "hydra.run.dir=out", "schedule.iterations=1",
+    ])  # fmt: skip
+    assert status == 0
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["model"] == "squeezenet1_1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prune", "budget.filters_removed=1.5"], "outside [0, 1)"),
+        (["prune", "budget.filters_removed=many"], "not a number"),
+        (["prune", "budget.macs_removed=0.999"], "out of reach"),
+        (["prune", "budget.latency_ms_max=3"], "not supported"),
+        (["prune", "data=no_such_data"], "cifar10, digits, image_folder, mnist"),
+        (["prune", "scoring=magic"], "joint_information_gain"),
+        (["prune", "no_key=3"], "no_key"),
+        (["prune", "seed=x"], "seed=x"),
+        (["prune", "calibration.images=many"], "wrong kind"),
+        (["prune", "model=vgg16"], "does not take images of 1x8x8"),
+        (["prune", "model=torchvision", "model.name=resnet180"], "resnet18"),
+        (["prune", "data=image_folder"], "data.root"),
+        (["prune", "data=image_folder", "data.root=nowhere"], "does not exist"),
+        (["prune", "data=mnist", "data.root=nowhere", "data.download=false"], "holds no MNIST"),
+        (["prune", "weights=nowhere.pt"], "not a file"),
+        (["prune", "projection.min_units=0"], "at least 1"),
+        (["prune", "schedule.iterations=0"], "iterations"),
+        (["prune", "recipe.train.lr=-1"], "lr"),
+        (["prune", "groups.exclude=['*']"], "leave none"),
+        (["prune", "data.batch_size=1", *QUICK], "single image"),
+        (["prune", "logger.online=true"], "key"),
+        (["prune", "-m", "data=zzz", "seed=0,1"], "cifar10"),
+        (["score"], "not in this version"),
+        (["no_such_command"], "unknown command"),
+        (["prune", "hydra.run.dir=/proc/nowhere"], "cannot be written"),
+    ],
+)
+def test_wrong_requests_are_refused_in_one_line_with_status_2(arguments, message, capsys, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    extra = ["logger=none"] if arguments[0] == "prune" and not any("logger" in a for a in arguments) else []
+    assert run([*arguments, *extra]) == 2
+    err = capsys.readouterr().err
+    (line,) = [x for x in err.splitlines() if x.startswith("easiedge:")]
+    assert message in line
+    assert "Traceback" not in err
+
+
+def test_training_that_blows_up_says_so_and_keeps_the_last_good_state(capsys):
+    assert run(["prune", *QUICK, "logger=none", "recipe.admm.lr=1e30", "hydra.run.dir=out"]) == 2
+    assert "not finite" in capsys.readouterr().err
+
+
+def test_weights_that_do_not_fit_are_named(capsys):
+    torch.save({"conv1.weight": torch.zeros(3)}, "w.pt")
+    assert run(["prune", "logger=none", "weights=w.pt"]) == 2
+    assert "missing: bn1.weight" in capsys.readouterr().err
+
+
+def test_help_names_every_command_and_version_is_quick():
+    for flag in ("--help", "--version"):
+        shown = subprocess.run(
+            [sys.executable, "-m", "easiedge", flag], capture_output=True, text=True, check=True
+        ).stdout
+        assert shown.strip()
+    assert all(
+        c
+        in subprocess.run(
+            [sys.executable, "-m", "easiedge", "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        for c in COMMANDS
+    )
+
+
+def test_the_configuration_travels_with_the_package():
+    assert (conf_dir() / "config.yaml").is_file()

@@ -1,0 +1,55 @@
+"""Stages: fine-tuning never hands back a network that is worse on validation data than the one it was given."""
+
+import torch
+from torch import nn
+
+from easiedge.training.evaluate import accuracy, accuracy_and_loss
+from easiedge.training.recipe import Recipe
+from easiedge.training.stages import Stages
+
+
+def batches(seed):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(64, 4, generator=g)
+    return [(x, (x[:, 0] > 0).long())]
+
+
+def perfect():
+    net = nn.Linear(4, 2)
+    with torch.no_grad():
+        net.weight.zero_()
+        net.bias.zero_()
+        net.weight[1, 0] = 50.0
+    return net
+
+
+def stages(lr):
+    recipes = {"finetune": Recipe(epochs=2, lr=lr, momentum=0.0, nesterov=False, schedule="constant")}
+    return Stages(batches(0), batches(1), recipes, progress=False)
+
+
+def test_the_start_stays_when_training_only_harms():
+    net = perfect()
+    before = net.weight.clone()
+    wrong = [(x, 1 - y) for x, y in batches(0)]
+    harmful = Stages(wrong, batches(1), stages(50.0).recipes, progress=False)
+    harmful.train(net, keep_start=True)
+    assert torch.equal(net.weight, before)
+    harmful.train(net, keep_start=False)
+    assert not torch.equal(net.weight, before)
+
+
+def test_training_that_helps_is_kept():
+    torch.manual_seed(0)
+    net = nn.Linear(4, 2)
+    before = accuracy_and_loss(net, batches(1))
+    stages(1.0).train(net, keep_start=True)
+    assert accuracy_and_loss(net, batches(1)) > before
+
+
+def test_accuracy_and_loss_by_hand():
+    net = perfect()
+    right, loss = accuracy_and_loss(net, batches(1))
+    assert right == accuracy(net, batches(1)) == 1.0
+    ((x, y),) = batches(1)
+    assert loss == nn.functional.cross_entropy(net(x), y).item()
