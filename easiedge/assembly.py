@@ -106,7 +106,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     )  # fmt: skip
     stages = Stages(
         data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger, seed=cfg.seed,
-        progress=cfg.trainer.progress, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
+        progress=cfg.trainer.progress, directory=directory, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
     )  # fmt: skip
     return Parts(
         names,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 import easiedge
 from easiedge.cli import COMMANDS, conf_dir, run
@@ -182,7 +183,10 @@ def test_wrong_requests_are_refused_in_one_line_with_status_2(arguments, message
 
 def test_training_that_blows_up_says_so_and_keeps_the_last_good_state(capsys):
     assert run(["prune", *QUICK, "logger=none", "recipe.admm.lr=1e30", "hydra.run.dir=out"]) == 2
-    assert "not finite" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "not finite" in err and "admm-last-good.safetensors" in err
+    (saved,) = Path("out/checkpoints").glob("admm-last-good.safetensors")
+    assert all(bool(torch.isfinite(v).all()) for v in load_file(saved).values())
 
 
 def test_weights_that_do_not_fit_are_named(capsys):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
+from easiedge.atomic import write_atomically
 from easiedge.errors import TrainingError
-from easiedge.training.best_epoch import snapshot
+from easiedge.training.best_epoch import BestEpoch, snapshot
 from easiedge.training.evaluate import accuracy, accuracy_and_loss
 from easiedge.training.fit import FitResult, fit
 from easiedge.training.recipe import Recipe
@@ -33,6 +37,8 @@ class Stages:
         seed: of every stage.
         progress: show progress.
         options: more arguments of Lightning's Trainer.
+        directory: where ``checkpoints/STAGE-best.safetensors`` holds the best epoch so far, and ``checkpoints/STAGE-last-good``
+            the network of a stage that had to stop; None keeps both in memory only.
     """
 
     train_batches: Iterable[Any]
@@ -43,6 +49,7 @@ class Stages:
     seed: int = 0
     progress: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
+    directory: Path | None = None
 
     def train(
         self,
@@ -66,15 +73,42 @@ class Stages:
         chosen = self.recipes[recipe] if epochs is None else replace(self.recipes[recipe], epochs=epochs)
         if self.logger is not None:
             self.logger._prefix = recipe  # type: ignore[attr-defined]  # curves of the stages stay apart
+        best: BestEpoch | bool = keep_best
+        if keep_best and self.directory is not None:
+            best = BestEpoch(network, path=self.directory / "checkpoints" / f"{recipe}-best.safetensors")
         before = (snapshot(network), self._quality(network)) if keep_start else None
-        result = fit(
-            network, self.train_batches, self.val_batches, chosen, callbacks=callbacks, logger=self.logger, precision=self.precision,
-            seed=self.seed, progress=self.progress, label=stage or recipe, tutor=tutor, best=keep_best, trainer_options=self.options,
-        )  # fmt: skip
+        with self._rescued(network, recipe):
+            result = fit(
+                network,
+                self.train_batches,
+                self.val_batches,
+                chosen,
+                callbacks=callbacks,
+                logger=self.logger,
+                precision=self.precision,
+                seed=self.seed,
+                progress=self.progress,
+                label=stage or recipe,
+                tutor=tutor,
+                best=best,
+                trainer_options=self.options,
+            )
         if before is not None and before[1] >= self._quality(network):
             log.info("%s: no epoch is better than the start, which stays", stage or recipe)
             network.load_state_dict(before[0])
         return result
+
+    @contextmanager
+    def _rescued(self, network: nn.Module, recipe: str) -> Iterator[None]:
+        """When training has to stop, put the last good state, which the network then holds, on disk and say where."""
+        try:
+            yield
+        except TrainingError as error:
+            if self.directory is None:
+                raise
+            path = self.directory / "checkpoints" / f"{recipe}-last-good.safetensors"
+            write_atomically(path, safetensors.torch.save(snapshot(network)))
+            raise TrainingError(f"{error}; the weights of that state are in {path}") from error
 
     def _quality(self, network: nn.Module) -> tuple[float, float]:
         right, loss = accuracy_and_loss(network, self.val_batches)

@@ -67,6 +67,12 @@ def test_training_and_validation_are_disjoint_and_stratified(raw, tmp_path):
     assert data.val.labels.bincount().tolist() == [1] * 10
 
 
+def test_the_split_moves_with_its_own_seed_and_not_with_the_runs(raw, tmp_path):
+    first = ready(tmp_path).val.pixels
+    assert torch.equal(ready(tmp_path, seed=5).val.pixels, first)
+    assert not torch.equal(ready(tmp_path, split_seed=1).val.pixels, first)
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -43,6 +43,8 @@ def test_every_form_of_file(form, tmp_path):
 def test_half_precision_becomes_float32(dtype, tmp_path):
     saved = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state().items()}
     safetensors.torch.save_file(saved, tmp_path / "w.safetensors")
+    read = read_weights(tmp_path / "w.safetensors")
+    assert {v.dtype for v in read.values()} == {torch.float32, torch.int64}
     network = model()
     load_weights(network, tmp_path / "w.safetensors")
     assert {p.dtype for p in network.parameters()} == {torch.float32}

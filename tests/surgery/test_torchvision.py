@@ -12,8 +12,10 @@ from easiedge.model.gates import masked
 from easiedge.surgery.shrink import shrink
 
 SIZES = {"inception_v3": 139, "vit_b_16": 224, "swin_t": 64}
-NAMES = """resnet18 resnet50 mobilenet_v2 mobilenet_v3_small densenet121 efficientnet_b0 googlenet regnet_y_400mf convnext_tiny
-squeezenet1_1 mnasnet1_0 resnext50_32x4d inception_v3 shufflenet_v2_x1_0 vit_b_16 swin_t""".split()
+NAMES = """
+resnet18 resnet50 mobilenet_v2 mobilenet_v3_small densenet121 efficientnet_b0 googlenet regnet_y_400mf convnext_tiny
+squeezenet1_1 mnasnet1_0 resnext50_32x4d inception_v3 shufflenet_v2_x1_0 vit_b_16 swin_t
+""".split()  # noqa: SIM905
 
 
 def lively(name):
