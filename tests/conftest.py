@@ -1,5 +1,6 @@
-"""Seeds, threads, a cache of its own, and the real data where there is some."""
+"""Seeds, threads, logging, a cache of its own, and the real data where there is some."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -18,6 +19,16 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _logging():
+    """Hydra's handlers write to the stream of the test that ran the command line, which is closed afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True, scope="session")
