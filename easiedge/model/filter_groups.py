@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from easiedge.errors import ModelError
 from easiedge.model import operations
 from easiedge.model.graph import evaluating, trace, two_images
-from easiedge.model.labels import FIXED, LabelPropagation
+from easiedge.model.labels import FIXED, LabelPropagation, varying
 from easiedge.unit import Axis, FilterGroup, Member
 
 Parts = list[tuple[str, Axis, list[int]]]  # (layer, axis, channels) of one unit
@@ -87,6 +87,8 @@ def _gates(walk: LabelPropagation) -> set[str]:
                 need[sources[0]] = True
             else:
                 walk.fix(walk.labels[n], n, "a function that does not keep zero at zero lies before the next layer")
+        elif kind == "quotient" and not isinstance(n.args[0], fx.Node):
+            walk.fix(walk.labels[n], n, "a constant is divided by it")
         elif kind in ("product", "quotient"):
             first = (
                 sources[0]
@@ -97,12 +99,22 @@ def _gates(walk: LabelPropagation) -> set[str]:
         elif kind == "sum":
             if any(isinstance(a, int | float) for a in n.args):
                 walk.fix(walk.labels[n], n, "a constant is added to it")
+            if any(_broadcast(walk, a, n) for a in sources):
+                walk.fix(walk.labels[n], n, "one channel is added to all of it")
             for a in sources:
                 need[a] = True
         elif kind in ("shape", "pool", "reduction", "pad"):
             for a in sources:
                 need[a] = True
     return gates
+
+
+def _broadcast(walk: LabelPropagation, operand: fx.Node, n: fx.Node) -> bool:
+    """Whether an operand of a sum has one channel where the sum has many."""
+    if operand not in walk.shapes:
+        return False
+    shape = [1] * (len(walk.shapes[n]) - len(walk.shapes[operand])) + list(walk.shapes[operand])
+    return any(shape[d] != walk.shapes[n][d] for d in varying(walk.labels[n]))
 
 
 def _groups(walk: LabelPropagation, gates: set[str]) -> list[FilterGroup]:

@@ -262,9 +262,10 @@ class LabelPropagation(fx.Interpreter):
         result = self._on_labels(
             n, lambda a: self.labels[a].expand(self.shapes[a]).contiguous() if a in self.shapes else self.env[a]
         )
+        many = any(varying(self.labels[a]) for a in n.all_input_nodes if a in self.shapes)
         if isinstance(result, Tensor):
-            return self._checked(n, compress(result))
-        return tuple(self._checked(n, compress(r)) for r in result)
+            return self._checked(n, compress(result), many)
+        return tuple(self._checked(n, compress(r), many) for r in result)
 
     def _on_labels(self, n: fx.Node, look: Any) -> Any:
         args, kwargs = fx.node.map_arg(n.args, look), fx.node.map_arg(n.kwargs, look)
@@ -275,7 +276,10 @@ class LabelPropagation(fx.Interpreter):
         assert callable(n.target)
         return n.target(*args, **kwargs)
 
-    def _checked(self, n: fx.Node, labels: Tensor) -> Tensor:
+    def _checked(self, n: fx.Node, labels: Tensor, many: bool) -> Tensor:
+        """Fix labels that no removal could follow: spread over several dimensions, or one channel picked out of many."""
+        if many and not varying(labels):
+            self.fix(labels, n, "a single channel is picked out there")
         if len(varying(labels)) > 1 or 0 in varying(labels):
             self.fix(labels, n, "its channels are spread over several dimensions there")
             return torch.full([1] * labels.ndim, FIXED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, fx
 
 from easiedge.errors import ModelError
 from easiedge.model import operations
-from easiedge.model.labels import LabelPropagation, varying
+from easiedge.model.labels import LabelPropagation, along, varying
 
 
 class Rewriter(fx.Interpreter):
@@ -30,7 +31,9 @@ class Rewriter(fx.Interpreter):
         kind = operations.kind(n, self.modules)
         if kind == "pad":
             self._mend_pad(n)
-        elif kind == "shape" and self._channels_moved(n) and not self._right(n):
+        elif n.target is operator.getitem:
+            self._mend_index(n)
+        if kind == "shape" and self._channels_moved(n) and not self._right(n):
             self._mend_shape(n)
             if not self._right(n):
                 raise ModelError(
@@ -78,7 +81,7 @@ class Rewriter(fx.Interpreter):
         return all(_same(r, e) for r, e in pairs)
 
     def _mend_shape(self, n: fx.Node) -> None:
-        """New literal sizes for view, reshape and expand; explicit sizes for chunk and split; new bounds for slices."""
+        """New literal sizes for view, reshape and expand; explicit sizes for chunk and split."""
         expected = self._labels(n)
         if isinstance(expected, tuple):
             source = n.args[0]
@@ -95,16 +98,33 @@ class Rewriter(fx.Interpreter):
                 if isinstance(sizes[d], int) and sizes[d] == shape[d]:
                     sizes[d] = size
             n.args = (n.args[0], tuple(sizes)) if isinstance(n.args[1], tuple | list) else (n.args[0], *sizes)
-        elif isinstance(n.args[1], tuple):
-            source = n.args[0]
-            assert isinstance(source, fx.Node)
-            index: list[Any] = list(n.args[1])
-            for d in changed:
-                have = self._labels(source).movedim(d, 0).reshape(self.shapes[source][d], -1)[:, 0]
-                want = expected.movedim(d, 0).reshape(expected.shape[d], -1)[:, 0]
-                first = int((have == want[0]).nonzero()[0, 0])
-                index[d] = slice(first, first + len(want), None)
-            n.args = (source, tuple(index))
+
+    def _mend_index(self, n: fx.Node) -> None:
+        """New bounds and numbers where channels are picked: what lies before them may be gone."""
+        source, index = n.args
+        if (
+            not isinstance(source, fx.Node)
+            or not isinstance(index, tuple)
+            or source not in self.shapes
+            or Ellipsis in index
+        ):
+            return
+        before = self.before[source.name]
+        labels, new = self.walk.labels[before], list(index)
+        for d in varying(labels):
+            if d >= len(new) or new[d] == slice(None):
+                continue
+            stays = self.kept[along(labels, self.walk.shapes[before], d)]
+            at = new[d]
+            if isinstance(at, int):
+                new[d] = int(stays[: at % len(stays)].sum())
+            elif isinstance(at, slice) and all(
+                part is None or isinstance(part, int) for part in (at.start, at.stop, at.step)
+            ):
+                start, stop, step = at.indices(len(stays))
+                if step == 1:
+                    new[d] = slice(int(stays[:start].sum()), int(stays[:stop].sum()), None)
+        n.args = (source, tuple(new))
 
     def _mend_pad(self, n: fx.Node) -> None:
         """Channel padding keeps its zeros only for units that stay."""
