@@ -8,7 +8,7 @@ once per batch and reused for all units of the group; the result is the same as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -69,7 +69,6 @@ class _Recorder(fx.Interpreter):
         return name.endswith("_") or name in ("iadd", "isub", "imul", "itruediv") or bool(user.kwargs.get("inplace"))
 
 
-@torch.no_grad()
 def information_gain(
     model: nn.Module,
     groups: Sequence[FilterGroup],
@@ -87,8 +86,24 @@ def information_gain(
         tutor: maps inputs to the reference logits; None for the network itself.
         progress: called with (unit passes done, unit passes in all).
     """
-    units = sum(g.size for g in groups)
-    gains = {g.name: torch.zeros(g.size, dtype=torch.float64) for g in groups}
+    every = {g.name: range(g.size) for g in groups}
+    gains = gains_of(model, groups, batches, every, tutor=tutor, progress=progress)
+    return FilterScores(gains, "information_gain")
+
+
+@torch.no_grad()
+def gains_of(
+    model: nn.Module,
+    groups: Sequence[FilterGroup],
+    batches: Batches,
+    units: Mapping[str, Sequence[int]],
+    *,
+    tutor: Callable[[Tensor], Tensor] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Tensor]:
+    """Exact information gain of chosen units: float64 ``[len(units[name])]`` for each group; arguments as in `information_gain`."""
+    total = sum(len(units[g.name]) for g in groups)
+    gains = {g.name: torch.zeros(len(units[g.name]), dtype=torch.float64) for g in groups}
     traced, images, done = trace(model), 0, 0
     suffixes = {g.name: _Suffix(traced, g.gates) for g in groups}
     kept = list(batches)
@@ -101,13 +116,13 @@ def information_gain(
             for group in groups:
                 suffix = suffixes[group.name]
                 suffix.prepare(recorder.record)
-                for unit in range(group.size):
+                for i, unit in enumerate(units[group.name]):
                     gates = torch.ones(1, group.size, device=x.device)
                     gates[0, unit] = 0.0
                     with gated(traced, [group], gates):
                         logits = logits_of(suffix.logits(x), number)
-                    gains[group.name][unit] += divergence(reference, logits.double()).sum().cpu()
-                done += group.size
+                    gains[group.name][i] += divergence(reference, logits.double()).sum().cpu()
+                done += len(units[group.name])
                 if progress is not None:
-                    progress(done, units * len(kept))
-    return FilterScores({name: gain / images for name, gain in gains.items()}, "information_gain")
+                    progress(done, total * len(kept))
+    return {name: gain / images for name, gain in gains.items()}
