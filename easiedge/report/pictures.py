@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from easiedge.report.layers_table import LayerRow
 
@@ -22,9 +20,8 @@ def run_picture(metrics: Mapping[str, Any], rows: Sequence[LayerRow], path: Path
     iterations = metrics["admm"]["iterations"]
     columns = 3 if iterations else 2
     layers = [r for r in rows if r.group]
-    figure, axes = plt.subplots(
-        1, columns, figsize=(4.6 * columns, max(3.2, 0.2 * len(layers) + 1.4)), layout="constrained"
-    )
+    figure = Figure(figsize=(4.6 * columns, max(3.2, 0.2 * len(layers) + 1.4)), layout="constrained")
+    axes = figure.subplots(1, columns)
     _units(axes[0], layers)
     if iterations:
         _residuals(axes[1], iterations)
@@ -34,7 +31,6 @@ def run_picture(metrics: Mapping[str, Any], rows: Sequence[LayerRow], path: Path
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
-    plt.close(figure)
 
 
 def _units(axes: Axes, rows: Sequence[LayerRow]) -> None:
@@ -60,7 +56,10 @@ def _residuals(axes: Axes, iterations: Sequence[Mapping[str, Any]]) -> None:
     ):
         values = [i[key] if i[key] is not None else float("nan") for i in iterations]
         axes.plot(x, values, style, label=label, markersize=4)
-    axes.set_yscale("symlog", linthresh=1e-3)
+    axes.set_yscale("symlog", linthresh=1e-2)
+    axes.yaxis.set_major_locator(FixedLocator([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("ADMM iteration")
     axes.set_xticks(list(x))
     axes.legend(fontsize=8, frameon=False)
