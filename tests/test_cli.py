@@ -84,7 +84,7 @@ def test_the_run_directory_holds_what_was_promised(finished):
     ):
         assert (finished / name).stat().st_size > 0, name
     header = (finished / "csv" / "metrics.csv").read_text().splitlines()[0]
-    assert "admm-admm/primal_residual" in header and "finetune-val_accuracy" in header
+    assert "admm/primal_residual" in header and "finetune/val_accuracy" in header
 
 
 def test_the_dense_weights_of_a_run_start_another_with_every_method(finished):
@@ -115,7 +115,7 @@ def test_wandb_offline_holds_curves_summary_and_table(tmp_path):
     assert run(["prune", *QUICK, "hydra.run.dir=out"]) == 0
     (record,) = (tmp_path / "out" / "wandb").glob("offline-run-*/run-*.wandb")
     content = record.read_bytes()
-    for name in (b"admm/primal_residual", b"finetune-val_accuracy", b"pruned/accuracy", b"layers", b"filters_removed"):
+    for name in (b"admm/primal_residual", b"finetune/val_accuracy", b"pruned/accuracy", b"layers", b"filters_removed"):
         assert name in content, name
 
 

@@ -81,6 +81,12 @@ def _wandb(directory: Path, *, online: bool, **options: Any) -> Logger:
     return WandbLogger(experiment=run, save_dir=directory)
 
 
+def name_curves(logger: Logger, recipe: str) -> None:
+    """Keep the curves of the stages apart: ``dense/val_accuracy``, ``admm/primal_residual``, ``finetune/val_accuracy``."""
+    prefix = {"train": "dense", "admm": ""}.get(recipe, recipe)
+    logger._prefix, logger.LOGGER_JOIN_CHAR = prefix, "/"  # type: ignore[attr-defined]
+
+
 def close_logger(logger: Logger | None) -> None:
     """End the run, so that its files are whole and the next run of a sweep is one of its own."""
     if logger is None:

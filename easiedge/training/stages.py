@@ -19,6 +19,7 @@ from easiedge.errors import TrainingError
 from easiedge.training.best_epoch import BestEpoch, snapshot
 from easiedge.training.evaluate import accuracy, accuracy_and_loss
 from easiedge.training.fit import FitResult, fit
+from easiedge.training.loggers import name_curves
 from easiedge.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Stages:
             raise TrainingError(f"there is no recipe {recipe!r}: this run has {', '.join(self.recipes)}")
         chosen = self.recipes[recipe] if epochs is None else replace(self.recipes[recipe], epochs=epochs)
         if self.logger is not None:
-            self.logger._prefix = recipe  # type: ignore[attr-defined]  # curves of the stages stay apart
+            name_curves(self.logger, recipe)
         best: BestEpoch | bool = keep_best
         if keep_best and self.directory is not None:
             best = BestEpoch(network, path=self.directory / "checkpoints" / f"{recipe}-best.safetensors")
