@@ -18,10 +18,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN_STAMP): $(SOURCES) | $(BIN)/python
+	@echo "installing easiedge and torch into $(VENV): a few minutes the first time"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
 $(DEV_STAMP): $(SOURCES) | $(BIN)/python
+	@echo "installing easiedge, torch and the test tools into $(VENV): a few minutes the first time"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(RUN_STAMP)
 

@@ -83,12 +83,14 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        self.epoch += 1 if self.shuffle else 0
         order = (
             torch.randperm(len(self.images), generator=generator) if self.shuffle else torch.arange(len(self.images))
         )
-        for index in torch.split(order, self._sizes()):
+        parts = torch.split(order, self._sizes())
+        for number, index in enumerate(parts, 1):
             pixels = self.images.pixels[index]
             if self.shift or self.flip:
                 pixels = shift_and_flip(pixels, generator, self.shift, self.flip)
+            if self.shuffle and number == len(parts):  # looking at the first batches is no epoch
+                self.epoch += 1
             yield normalise(pixels, self.mean, self.std), self.images.labels[index]

@@ -112,3 +112,14 @@ def test_normalise_per_channel_and_for_one_value():
     expected = torch.stack([(pixels[:, c].double() / 255 - mean[c]) / std[c] for c in range(3)], 1)
     assert torch.allclose(normalise(pixels, mean, std).double(), expected, atol=1e-5)
     assert torch.allclose(normalise(pixels, [0.5], [0.5]), pixels.float() / 127.5 - 1, atol=1e-5)
+
+
+def test_looking_at_the_first_batch_is_no_epoch():
+    images = Images(torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1), torch.arange(10))
+    batches = Batches(images, 4, [0.0], [1.0], shuffle=True)
+    peeked = next(iter(batches))[1]
+    assert batches.epoch == 0
+    assert torch.equal(next(iter(batches))[1], peeked)
+    for _ in zip(range(len(batches)), batches, strict=False):  # as a trainer that knows the length: never asks once more
+        pass
+    assert batches.epoch == 1
