@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from easiedge.data.image_data import ImageData
+from easiedge.deploy.architecture import describe
 from easiedge.errors import EasiEdgeError, ModelError
 from easiedge.model.cost import network_cost
 from easiedge.model.filter_groups import find_groups
@@ -97,6 +98,7 @@ def _assemble(cfg: DictConfig) -> Parts:
         min(cfg.calibration.images, len(data.train)), cfg.calibration.batch_size, cfg.seed
     )
     example = calibration[0][0][:2]
+    describe(network)  # refuse what could not be saved in the end
     groups = chosen_groups(find_groups(network, example), cfg.groups)
     limits(budget, groups, network_cost(network, groups, example), selection.floors)
     logger = make_logger(
@@ -128,7 +130,7 @@ def _assemble(cfg: DictConfig) -> Parts:
 def _names(cfg: DictConfig) -> Names:
     hydra = HydraConfig.get()
     chosen = hydra.runtime.choices
-    model = cfg.model.name if "name" in cfg.model else chosen["model"]
+    model = cfg.model.get("name") or str(cfg.model._target_).rpartition(".")[2]
     sweep = Path(hydra.sweep.dir).name if str(hydra.mode).endswith("MULTIRUN") else None
     return Names(chosen["data"], model, chosen["method"], sweep)
 
@@ -161,8 +163,11 @@ def make_network(cfg: DictConfig, data: ImageData) -> nn.Module:
     channels, height, width = data.input_shape
     builder = instantiate(cfg.model)
     known = inspect.signature(builder).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())
     offered = {"num_classes": data.num_classes, "in_channels": channels, "image_size": height}
-    network: nn.Module = builder(**{name: value for name, value in offered.items() if name in known})
+    network: nn.Module = builder(
+        **{k: v for k, v in offered.items() if k in known or (k == "num_classes" and takes_any)}
+    )
     if cfg.weights is not None:
         load_weights(network, cfg.weights)
     if torch.cuda.is_available() and cfg.trainer.options.get("accelerator") != "cpu":

@@ -115,8 +115,9 @@ def wrong_request(error: BaseException | None) -> str | None:
         if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or getattr(
             error, "errno", None
         ) in (28, 30):
-            return f"cannot write {getattr(error, 'filename', '')} ({getattr(error, 'strerror', error)}): choose another directory with hydra.run.dir="
-        error = error.__cause__ or error.__context__
+            where, what = getattr(error, "filename", ""), getattr(error, "strerror", error)
+            return f"cannot use {where} ({what}): mend its permissions, free some space, or choose another place (hydra.run.dir=)"
+        error = error.__cause__
     return hydra_message
 
 

@@ -88,6 +88,8 @@ def _parameters(model: nn.Module, member: Member) -> list[nn.Parameter]:
         if (module := dict(model.named_modules()).get(member.layer)) is not None:
             own = (getattr(module, "weight", None), getattr(module, "bias", None))
             return [p for p in own if isinstance(p, nn.Parameter)]
+        if member.layer in dict(model.named_buffers()):
+            return []
         parameter = model.get_parameter(member.layer)
     except AttributeError as error:
         raise ModelError(

@@ -62,6 +62,13 @@ def describe(network: nn.Module) -> dict[str, Any]:
     return {"schema": SCHEMA, "name": type(network).__name__, "layers": layers, "tensors": tensors, "nodes": nodes}
 
 
+def attribute(network: nn.Module, name: str) -> torch.Tensor:
+    """A parameter or buffer by its qualified name."""
+    owner, _, leaf = name.rpartition(".")
+    found: torch.Tensor = getattr(network.get_submodule(owner), leaf)
+    return found
+
+
 def build(description: dict[str, Any]) -> fx.GraphModule:
     """Make the network that `describe` described, with fresh weights, in training mode.
 

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from torch import fx, nn
 
 from easiedge.atomic import write_atomically
-from easiedge.deploy.architecture import build, describe
+from easiedge.deploy.architecture import attribute, build, describe
 from easiedge.errors import EasiEdgeError, ModelError
 
 ARCHITECTURE, WEIGHTS = "architecture.json", "model.safetensors"
@@ -34,8 +33,10 @@ def save(network: nn.Module, directory: str | Path) -> None:
     state = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in network.state_dict().items()
-        if _owner(name, reached) or name in description["tensors"]
+        if _owner(name, reached)
     }
+    for name in description["tensors"]:  # buffers that a state dict leaves out too
+        state[name] = attribute(network, name).detach().cpu().contiguous().clone()
     write_atomically(directory / WEIGHTS, safetensors.torch.save(state))
     write_atomically(directory / ARCHITECTURE, json.dumps(description, indent=1))
 
@@ -65,18 +66,10 @@ def load(directory: str | Path) -> fx.GraphModule:
         raise ModelError(f"the network in {directory} cannot be read ({error}): copy or export it again") from error
     network = build(description)
     try:
-        network.load_state_dict(state)
+        network.load_state_dict(state, assign=True)  # in the precision of the file
     except RuntimeError as error:
         first = str(error).strip().splitlines()[-1].strip()
         raise ModelError(
             f"weights and architecture in {directory} do not fit each other ({first}): copy or export it again"
         ) from error
-    _float_state(network, state)
     return network.eval()
-
-
-def _float_state(network: nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Layers are made in float32; follow the file where it holds another precision."""
-    for name, parameter in network.named_parameters():
-        if parameter.dtype != state[name].dtype:
-            parameter.data = state[name].clone()

@@ -7,19 +7,20 @@ with the same number of channels, so all costs depend only on how many units eac
     params(n) = constant + sum_l wp_l in_l(n) out_l(n) + bp_l out_l(n)
     macs(n)   = constant + sum_l wm_l in_l(n) out_l(n)
 
-MACs count convolutions, linear layers and attention, per image; norms fold away at inference and are not counted.
+MACs count convolutions, linear layers and matrix products (attention), per image; norms fold away at inference and are not counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from easiedge.model.graph import evaluating, two_images
 from easiedge.model.operations import CONVOLUTIONS
@@ -30,40 +31,42 @@ Array = NDArray[np.float64]
 
 def count(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> dict[str, int]:
     """Parameters of the network, and multiply-accumulates per image of one forward pass: ``{"params", "macs"}``."""
-    layers = layer_macs(model, example_inputs)
-    return {"params": sum(p.numel() for p in model.parameters()), "macs": sum(layers.values())}
+    return {"params": sum(p.numel() for p in model.parameters()), "macs": _measured(model, example_inputs)[0]}
 
 
 def layer_macs(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> dict[str, int]:
-    """MACs per image of each convolution, linear and attention layer, in the order of their first call."""
+    """MACs per image of each convolution and linear layer, in the order of their first call."""
+    return _measured(model, example_inputs)[1]
+
+
+def _measured(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> tuple[int, dict[str, int]]:
+    """MACs per image of everything (functions and attention too), and of each convolution and linear layer."""
     macs: dict[str, int] = {}
 
-    def measure(name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        macs[name] = macs.get(name, 0) + _macs(module, inputs, output)
+    def measure(name: str, module: nn.Module, output: Tensor) -> None:
+        assert isinstance(module.weight, Tensor)
+        macs[name] = macs.get(name, 0) + int(output.numel() * module.weight[0].numel()) // 2  # two images
 
     hooks = [
-        module.register_forward_hook(lambda m, i, o, name=name: measure(name, m, i, o))  # type: ignore[misc]
+        module.register_forward_hook(lambda m, i, o, name=name: measure(name, m, o))  # type: ignore[misc]
         for name, module in model.named_modules()
-        if isinstance(module, (*CONVOLUTIONS, nn.Linear, nn.MultiheadAttention, nn.ConvTranspose2d))
+        if isinstance(module, (*CONVOLUTIONS, nn.Linear))
     ]
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # the fused kernel hides its products from the counter
     try:
-        with evaluating(model), torch.no_grad():
+        with (
+            evaluating(model),
+            torch.no_grad(),
+            sdpa_kernel(SDPBackend.MATH),
+            FlopCounterMode(display=False) as counter,
+        ):
             model(*two_images(model, example_inputs))
     finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
         for hook in hooks:
             hook.remove()
-    return macs
-
-
-def _macs(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
-    """MACs of one call per image; calls are on two images."""
-    if isinstance(module, nn.MultiheadAttention):
-        batch, length, width = inputs[0].shape if module.batch_first else inputs[0].transpose(0, 1).shape
-        return int(int(length * width * width * 4 + 2 * length * length * width) * batch // 2)
-    if isinstance(module, nn.ConvTranspose2d):
-        return int(inputs[0].numel() * module.weight.shape[1] * module.weight[0, 0].numel()) // 2
-    assert isinstance(module.weight, Tensor)
-    return int(output.numel() * module.weight[0].numel()) // 2
+    return counter.get_total_flops() // 4, macs  # two operations a MAC, two images
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +125,7 @@ def network_cost(
     model: nn.Module, groups: Sequence[FilterGroup], example_inputs: Tensor | tuple[Tensor, ...]
 ) -> NetworkCost:
     """Read the cost function off a network; it equals a count on the physically shrunk network for every mask."""
-    macs = layer_macs(model, example_inputs)
+    total, macs = _measured(model, example_inputs)
     modules = dict(model.named_modules())
     layers = sorted({m.layer for g in groups for m in g.members})
     row = {name: i for i, name in enumerate(layers)}
@@ -144,7 +147,7 @@ def network_cost(
         tuple(g.name for g in groups), sizes, channels_in - reads @ sizes, channels_out - makes @ sizes,
         reads, makes, weights, per_output, np.zeros(2),
     )  # fmt: skip
-    every = np.array([sum(p.numel() for p in model.parameters()), sum(macs.values())], dtype=np.float64)
+    every = np.array([sum(p.numel() for p in model.parameters()), total], dtype=np.float64)
     return NetworkCost(**{**cost.__dict__, "constant": every - cost.totals(sizes)[1:]})
 
 

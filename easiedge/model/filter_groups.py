@@ -48,11 +48,12 @@ def analyse(
     with evaluating(model), evaluating(traced), torch.no_grad():
         try:
             walk.run(*two_images(model, example_inputs))
-        except (RuntimeError, ValueError, IndexError) as error:
+        except Exception as error:
             first = (str(error).strip().splitlines() or [""])[0][:200]
             raise ModelError(
                 f"{type(model).__name__} does not run on the example inputs ({first}): give inputs of the shape the network expects"
             ) from error
+    _check_weights(walk)
     gates = _gates(walk)
     groups = _groups(walk, gates)
     if not groups:
@@ -61,6 +62,29 @@ def analyse(
             f"{type(model).__name__} has nothing to prune: every channel is fixed ({why or 'no hidden layer'})"
         )
     return walk, groups
+
+
+def _check_weights(walk: LabelPropagation) -> None:
+    """Fix layers that share a parameter with another one; refuse weights that are computed before each forward.
+
+    Raises:
+        ModelError: a layer under weight norm or a mask of torch.nn.utils.
+    """
+    owner: dict[int, str] = {}
+    for layer, axis in walk.members:
+        module = walk.modules.get(layer)
+        if module is None:
+            continue
+        if isinstance(getattr(module, "weight", None), Tensor) and "weight" not in module._parameters:
+            raise ModelError(
+                f"layer {layer!r} computes its weight anew before each forward (weight norm, torch.nn.utils.prune): make it permanent first"
+            )
+        for parameter in module.parameters(recurse=False):
+            first = owner.setdefault(id(parameter), layer)
+            if first != layer:
+                for key in (key for key in walk.members if key[0] in (first, layer)):
+                    walk.fix(walk.members[key], walk.first_call[layer], f"it shares a parameter with {first}")
+                _ = axis
 
 
 def _gates(walk: LabelPropagation) -> set[str]:
@@ -97,7 +121,7 @@ def _gates(walk: LabelPropagation) -> set[str]:
             )
             need[first] = True
         elif kind == "sum":
-            if any(isinstance(a, int | float) for a in n.args):
+            if any(isinstance(a, int | float) for key, a in [*enumerate(n.args), *n.kwargs.items()] if key != "alpha"):
                 walk.fix(walk.labels[n], n, "a constant is added to it")
             if any(_broadcast(walk, a, n) for a in sources):
                 walk.fix(walk.labels[n], n, "one channel is added to all of it")

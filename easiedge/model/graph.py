@@ -78,7 +78,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
                 "replace branches on tensor values and *args by plain tensor operations, or prune a submodule that can be traced"
             ) from error
     traced = fx.GraphModule(model, graph, class_name=type(model).__name__)
-    _dropout_as_modules(traced)
+    _dropout_as_modules(traced, model.training)
     return traced
 
 
@@ -93,13 +93,13 @@ def _copy(graph: fx.Graph) -> fx.Graph:
     return copy
 
 
-def _dropout_as_modules(traced: fx.GraphModule) -> None:
+def _dropout_as_modules(traced: fx.GraphModule, training: bool) -> None:
     """Turn functional dropout into modules: tracing froze its ``training`` flag, a module keeps following the mode."""
     for number, node in enumerate(list(traced.graph.nodes)):
         if node.op == "call_function" and node.target in _FUNCTIONAL_DROPOUT:
             p = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
             name = f"functional_dropout_{number}"
-            traced.add_submodule(name, _FUNCTIONAL_DROPOUT[node.target](p))
+            traced.add_submodule(name, _FUNCTIONAL_DROPOUT[node.target](p).train(training))
             with traced.graph.inserting_after(node):
                 new = traced.graph.call_module(name, (node.args[0],))
             node.replace_all_uses_with(new)

@@ -58,6 +58,8 @@ class LabelPropagation(fx.Interpreter):
         self.members: dict[tuple[str, Axis], Tensor] = {}
         self.kinds: dict[str, str] = {}
         self.reasons: dict[str, str] = {}
+        self.first_call: dict[str, fx.Node] = {}
+        self._floats: dict[fx.Node, bool] = {}
         self._next = FIXED + 1
 
     # -- labels ---------------------------------------------------------------------------------------------------
@@ -105,11 +107,15 @@ class LabelPropagation(fx.Interpreter):
         value = super().run_node(n)
         if isinstance(value, Tensor):
             self.shapes[n] = value.shape
+            self._floats[n] = value.is_floating_point() or value.is_complex()
         self.labels[n] = self._label(n, value, shapes)
         return value
 
     def _label(self, n: fx.Node, value: Any, shapes: dict[fx.Node, torch.Size]) -> Any:
         kind = operations.kind(n, self.modules)
+        self.first_call.setdefault(str(n.target), n)
+        if kind == "shape" and any(a in shapes and not self._floats.get(a, True) for a in n.all_input_nodes):
+            kind = "opaque"  # an index held by a tensor
         if n.op == "output":
             for a in n.all_input_nodes:
                 self.fix(self.labels[a], n, "it is an output of the network")
@@ -150,7 +156,7 @@ class LabelPropagation(fx.Interpreter):
         if not isinstance(value, Tensor):
             return None
         long = [d for d, size in enumerate(value.shape) if size > 1]
-        if len(long) != 1 or value.ndim == 0:
+        if len(long) != 1 or value.ndim == 0 or not value.is_floating_point():
             return _fixed(value)
         labels = self._register(str(n.target), "out", "param", self.fresh(value.shape[long[0]]))
         return labels.reshape([-1 if d == long[0] else 1 for d in range(value.ndim)])
@@ -238,13 +244,14 @@ class LabelPropagation(fx.Interpreter):
         """Zero padding of channels makes new units that other layers may be tied to; of positions it changes nothing."""
         source = _source(n)
         before = self._only(n, source, 1)
-        if value.ndim < 2 or value.shape[1] == shapes[source][1]:
-            return before
         mode = n.kwargs.get("mode", n.args[2] if len(n.args) > 2 else "constant")
         fill = n.kwargs.get("value", n.args[3] if len(n.args) > 3 else None)
-        if mode != "constant" or fill not in (None, 0, 0.0):
+        whole = value.ndim < 2 or value.shape[1] == shapes[source][1]
+        if fill not in (None, 0, 0.0) or (mode != "constant" and not whole):
             self._opaque(n)
             return _fixed(value)
+        if whole:
+            return before
         amounts: Any = n.args[1] if len(n.args) > 1 else n.kwargs["pad"]
         front = amounts[2 * (value.ndim - 2)]
         out = self.fresh(value.shape[1])

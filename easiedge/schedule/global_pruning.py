@@ -125,7 +125,7 @@ class GlobalPruning(Callback):
         compact.train(network.training)
         owner, _, leaf = self.network.rpartition(".")
         setattr(pl_module.get_submodule(owner), leaf, compact)
-        trainer.strategy.setup_optimizers(trainer)
+        _renew_optimizers(trainer)
         self.mask = mask
         _log.info(
             "removed %.1f %% of the units; masked and shrunk outputs differ by %.2g",
@@ -149,6 +149,18 @@ class GlobalPruning(Callback):
                     right += int((network(batch[0]).argmax(1) == batch[1]).sum())
                     seen += len(batch[1])
         return right / seen if seen else float("nan")
+
+
+def _renew_optimizers(trainer: pl.Trainer) -> None:
+    """Make the optimisers anew for the new parameters; learning rates and their schedules go on from where they were."""
+    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in trainer.optimizers]
+    states = [config.scheduler.state_dict() for config in trainer.lr_scheduler_configs]
+    trainer.strategy.setup_optimizers(trainer)
+    for config, state in zip(trainer.lr_scheduler_configs, states, strict=True):
+        config.scheduler.load_state_dict(state)
+    for optimizer, old in zip(trainer.optimizers, rates, strict=True):
+        for group, rate in zip(optimizer.param_groups, old, strict=True):
+            group["lr"] = rate
 
 
 def _only_network(pl_module: pl.LightningModule) -> str:

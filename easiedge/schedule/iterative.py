@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -16,6 +16,7 @@ from easiedge.projection.project import choose
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.score import accepts, score
+from easiedge.surgery.shrink import shrink
 from easiedge.unit import FilterMask
 
 
@@ -27,7 +28,7 @@ class Iterative:
         steps: removals in all.
         epochs: of fine-tuning between two removals.
         tolerance: points of validation accuracy (0.03 is 3 points) that may be lost after fine-tuning; when a step loses
-            more, the step before it is kept and the budget is not met.
+            more, the network of the step before it is kept, tuned as it was, and the budget is not met.  1 never stops.
     """
 
     steps: int = 10
@@ -44,9 +45,8 @@ class Iterative:
         chosen, seconds = task.selection, {"score": 0.0, "finetune": 0.0}
         cost = network_cost(task.network, task.groups, inputs_of(task.calibration[0])[:2])
         limits(task.budget, task.groups, cost, chosen.floors)
-        dense_accuracy = task.validate(task.network)
+        least = task.validate(task.network) - self.tolerance
         current: nn.Module = copy.deepcopy(task.network)
-        last: Outcome | None = None
         mask = FilterMask.full(task.groups)
         for step in range(1, self.steps + 1):
             start = time.perf_counter()
@@ -59,11 +59,10 @@ class Iterative:
             within = choose(scores, here, bounds, chosen.scope)
             fitted, compact = chosen.remove(current, here, within, task.calibration)
             seconds["score"] += time.perf_counter() - start
-            outcome = Outcome(fitted, here, within, widen(within, mask), compact, seconds=seconds)
-            mask = outcome.mask
-            if step == self.steps:
-                warn_of_collapse(mask.kept(), task.groups)
-                return outcome
+            reached = widen(within, mask)
+            if step == self.steps and self.tolerance >= 1.0:  # nothing to check: the closing fine-tuning follows
+                warn_of_collapse(reached.kept(), task.groups)
+                return Outcome(fitted, here, within, reached, compact, seconds=seconds)
             start = time.perf_counter()
             tuned = copy.deepcopy(compact)
             if self.epochs:
@@ -71,18 +70,22 @@ class Iterative:
             seconds["finetune"] += time.perf_counter() - start
             accuracy = task.validate(tuned)
             task.note(
-                f"iteration {step}/{self.steps}: {mask.share_removed():.1%} of the units gone, validation accuracy {accuracy:.2%}"
+                f"iteration {step}/{self.steps}: {reached.share_removed():.1%} of the units gone, "
+                f"validation accuracy {accuracy:.2%}"
             )
-            if dense_accuracy - accuracy > self.tolerance:
-                task.note(
-                    f"stopped: {dense_accuracy - accuracy:.2%} of validation accuracy lost, over the tolerance of {self.tolerance:.2%}"
-                )
-                return replace(last or self._nothing(task), reached=False)
-            last, current = outcome, tuned
-        raise AssertionError("unreachable")
+            if accuracy < least:
+                task.note(f"stopped: more than the tolerance of {self.tolerance:.2%} was lost; the step before stays")
+                return self._settled(task, current, mask, seconds, reached=False)
+            current, mask = tuned, reached
+        warn_of_collapse(mask.kept(), task.groups)
+        return self._settled(task, current, mask, seconds, reached=True)
 
     @staticmethod
-    def _nothing(task: Task) -> Outcome:
-        full = FilterMask.full(task.groups)
-        network, compact = task.selection.remove(task.network, task.groups, full, task.calibration)
-        return Outcome(network, task.groups, full, full, compact)
+    def _settled(
+        task: Task, current: nn.Module, mask: FilterMask, seconds: dict[str, float], *, reached: bool
+    ) -> Outcome:
+        """The outcome of a network that is already small and tuned: nothing is left to remove from it."""
+        here = restrict(task.groups, mask)
+        full = FilterMask.full(here)
+        compact = shrink(current, here, full, inputs_of(task.calibration[0])[:2])
+        return Outcome(current, here, full, mask, compact, reached=reached, seconds=seconds)

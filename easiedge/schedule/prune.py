@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import pytorch_lightning as pl
 from torch import fx, nn
 
 from easiedge.errors import DataError, EasiEdgeError
@@ -17,6 +19,7 @@ from easiedge.schedule.one_shot import OneShot
 from easiedge.schedule.outcome import Schedule, Task
 from easiedge.schedule.selection import Selection
 from easiedge.scoring.batches import inputs_of
+from easiedge.scoring.score import accepts
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.training.recipe import Recipe
 from easiedge.training.stages import Stages
@@ -72,15 +75,17 @@ def prune(
     """
     if method not in METHODS:
         raise EasiEdgeError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+    pl.seed_everything(seed, workers=True, verbose=False)
     calibration = take_images(train_batches, calibration_images)
     found = list(groups) if groups is not None else find_groups(model, inputs_of(calibration[0])[:2])
-    tuned = recipe or Recipe(epochs=epochs, lr=0.02, weight_decay=1e-4)
+    tuned = recipe or Recipe(epochs=max(epochs, 1), lr=0.02, weight_decay=1e-4)
     stages = Stages(train_batches, val_batches, {"admm": tuned, "finetune": tuned}, seed=seed, progress=progress)
     usual_schedule, usual_selection = METHODS[method]
+    chosen = selection or usual_selection
+    if selection is None and accepts(chosen.criterion, "seed"):
+        chosen = replace(chosen, options={**chosen.options, "seed": seed})
     network = copy.deepcopy(model)
-    task = Task(
-        network, found, budget, selection or usual_selection, calibration, stages.train, stages.validate, _log.info
-    )
+    task = Task(network, found, budget, chosen, calibration, stages.train, stages.validate, _log.info)
     outcome = (schedule or usual_schedule)(task)
     prove_equivalence(outcome.network, outcome.groups, outcome.within, outcome.compact, calibration[:1])
     if epochs:

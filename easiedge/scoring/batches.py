@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from easiedge.errors import DataError, EasiEdgeError
 from easiedge.model.graph import device_of
 
 Batches = Iterable[Any]
+Tutor = Callable[[Tensor], Tensor] | Sequence[Tensor]
 
 
 def inputs_of(batch: Any) -> Tensor:
@@ -40,11 +41,16 @@ def on_device(
     for batch in batches:
         seen = True
         targets = labels_of(batch, criterion).to(device) if labels else None
-        yield inputs_of(batch).to(device), targets
+        yield inputs_of(batch).to(device, copy=True), targets  # a forward may work in place on its input
     if not seen:
         raise DataError(
             f"criterion {criterion!r} was given no batches: pass a list of batches, or a loader that is not used up"
         )
+
+
+def told_by(tutor: Tutor, inputs: Tensor, batch: int) -> Tensor:
+    """The tutor's logits on a batch: asked for, or from the list of all batches' logits."""
+    return logits_of(tutor(inputs) if callable(tutor) else tutor[batch].to(inputs.device), batch)
 
 
 def logits_of(output: Any, batch: int) -> Tensor:

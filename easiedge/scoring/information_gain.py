@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 
 from easiedge.model.gates import gated
 from easiedge.model.graph import evaluating, trace
-from easiedge.scoring.batches import Batches, logits_of, on_device
+from easiedge.scoring.batches import Batches, Tutor, logits_of, on_device, told_by
 from easiedge.unit import FilterGroup, FilterScores
 
 
@@ -74,7 +74,7 @@ def information_gain(
     groups: Sequence[FilterGroup],
     batches: Batches,
     *,
-    tutor: Callable[[Tensor], Tensor] | None = None,
+    tutor: Tutor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FilterScores:
     """Score every unit by really removing it.
@@ -83,7 +83,7 @@ def information_gain(
         model: the network; left as it was.
         groups: the groups to score.
         batches: inputs, or (inputs, targets); the targets are not used.
-        tutor: maps inputs to the reference logits; None for the network itself.
+        tutor: maps inputs to the reference logits, or the logits of each batch; None for the network itself.
         progress: called with (unit passes done, unit passes in all).
     """
     every = {g.name: range(g.size) for g in groups}
@@ -98,7 +98,7 @@ def gains_of(
     batches: Batches,
     units: Mapping[str, Sequence[int]],
     *,
-    tutor: Callable[[Tensor], Tensor] | None = None,
+    tutor: Tutor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Tensor]:
     """Exact information gain of chosen units: float64 ``[len(units[name])]`` for each group; arguments as in `information_gain`."""
@@ -111,7 +111,7 @@ def gains_of(
         for number, (x, _) in enumerate(on_device(model, kept, "information_gain")):
             recorder = _Recorder(traced)
             own = logits_of(recorder.run(x), number)
-            reference = (own if tutor is None else logits_of(tutor(x), number)).double().log_softmax(1)
+            reference = (own if tutor is None else told_by(tutor, x, number)).double().log_softmax(1)
             images += len(x)
             for group in groups:
                 suffix = suffixes[group.name]

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from easiedge.model.gates import columns
-from easiedge.scoring.batches import Batches
-from easiedge.scoring.taylor_information_gain import Tutor, fisher_rows
+from easiedge.scoring.batches import Batches, Tutor
+from easiedge.scoring.taylor_information_gain import fisher_rows
 from easiedge.unit import FilterGroup, FilterMask, FilterScores, Interaction
 
 MATRIX_LIMIT = 12_000  # units up to which F [units, units] in float32 (576 MB) is kept

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import torch
 from torch import nn
 
 from easiedge.errors import EasiEdgeError
@@ -68,4 +69,5 @@ def score(
             raise EasiEdgeError(
                 f"criterion {criterion!r} has no option {option!r}: it takes {', '.join(known) or 'none'}"
             )
-    return function(model, groups, batches, **options)
+    with torch.inference_mode(False):
+        return function(model, groups, batches, **options)

@@ -24,12 +24,11 @@ from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.gates import columns
-from easiedge.scoring.batches import Batches, logits_of
+from easiedge.scoring.batches import Batches, Tutor, told_by
 from easiedge.scoring.gate_gradients import gated_batches
 from easiedge.unit import FilterGroup, FilterMask, FilterScores
 
 Probe = Literal["sketch", "exact", "sampled"]
-Tutor = Callable[[Tensor], Tensor] | Sequence[Tensor]
 Vectors = Callable[[Tensor, torch.Generator], Iterator[Tensor]]
 
 
@@ -109,8 +108,7 @@ def fisher_rows(
         gradient = torch.zeros(units, dtype=torch.float64)
         if tutor is not None:
             with torch.no_grad():
-                told = tutor(batch.inputs) if callable(tutor) else tutor[number].to(p.device)
-                reference = logits_of(told, number).float().softmax(1)
+                reference = told_by(tutor, batch.inputs, number).float().softmax(1)
             if reference.shape != p.shape:
                 raise EasiEdgeError(
                     f"the tutor gives {reference.shape[1]} classes, the network {p.shape[1]}: they must be the same"

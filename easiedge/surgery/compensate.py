@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import evaluating, trace
 from easiedge.model.operations import CHANNEL_NORMS, CONVOLUTIONS
@@ -52,11 +54,17 @@ class _Sweep(fx.Interpreter):
         self.visit = visit
         self.layers = dict(traced.named_modules())
 
+    def _default(self, n: fx.Node) -> Any:
+        if not n.args:
+            raise EasiEdgeError(f"compensation takes networks with one input; this one needs {n.target!r} too")
+        return n.args[0]
+
     def sweep(self, inputs: list[Tensor]) -> None:
         """Walk the graph once with every batch; ``visit`` sees each layer's inputs before and its outputs after it runs."""
         nodes = list(self.traced.graph.nodes)
         last = {a: n for n in nodes for a in n.all_input_nodes}
         environments: list[dict[fx.Node, Any]] = [{} for _ in inputs]
+        first = next(n for n in nodes if n.op == "placeholder")
         for n in nodes:
             if n.op == "output":
                 return
@@ -67,7 +75,7 @@ class _Sweep(fx.Interpreter):
                 self.visit(str(n.target), module, [e[n.all_input_nodes[0]] for e in environments], None)
             for e, x in zip(environments, inputs, strict=True):
                 if n.op == "placeholder":
-                    e[n] = x
+                    e[n] = x.clone() if n is first else self._default(n)
                     continue
                 self.env = e
                 e[n] = self.run_node(n)
@@ -145,10 +153,10 @@ def compensated(
     fitted = copy.deepcopy(model)
     full = dict(fitted.named_modules())
     small = dict(compact.named_modules())
-    changed: set[str] = set()
+    repeated = _called_again(compact)
 
     def visit(name: str, module: nn.Module, x: list[Tensor], y: list[Tensor] | None) -> bool:
-        if y is not None or name in changed:
+        if y is not None or name in repeated:
             return False
         out = keep.get((name, "out"), torch.ones(targets.answers[name][0].shape[1], dtype=torch.bool))
         norm = small[norms[name]] if name in norms else None
@@ -156,7 +164,6 @@ def compensated(
         for a, told, at in zip(x, targets.answers[name], targets.positions[name], strict=True):
             equations.add(patches(module, a, at), told[:, out])
         weight, bias = equations.solve(ridge)
-        changed.add(name)
         _write(module, full[name], weight, bias if module.bias is not None else None, out, keep.get((name, "in")))
         if norm is not None and module.bias is None and bias is not None:
             _shift(norm, full[norms[name]], bias, keep.get((norms[name], "out")))
@@ -169,20 +176,23 @@ def compensated(
     return fitted, compact
 
 
+def _called_again(traced: fx.GraphModule) -> set[str]:
+    """Layers that are called more than once: one refit cannot serve all of their places, so they stay as they are."""
+    calls = Counter(str(n.target) for n in traced.graph.nodes if n.op == "call_module")
+    return {name for name, number in calls.items() if number > 1}
+
+
 def _norms_behind(traced: fx.GraphModule) -> dict[str, str]:
     """Batch norms that follow one layer and nothing else: their running mean takes up the layer's missing bias."""
     modules = dict(traced.named_modules())
-    calls: dict[str, int] = {}
-    for n in traced.graph.nodes:
-        if n.op == "call_module":
-            calls[str(n.target)] = calls.get(str(n.target), 0) + 1
+    repeated = _called_again(traced)
     result = {}
     for n in traced.graph.nodes:
         if n.op == "call_module" and isinstance(modules[str(n.target)], LAYERS) and len(n.users) == 1:
             user = next(iter(n.users))
             if user.op == "call_module" and isinstance(modules[str(user.target)], CHANNEL_NORMS[:3]):
                 norm = modules[str(user.target)]
-                if norm.running_mean is not None and calls[str(user.target)] == 1 == calls[str(n.target)]:
+                if norm.running_mean is not None and not {str(user.target), str(n.target)} & repeated:
                     result[str(n.target)] = str(user.target)
     return result
 

@@ -54,12 +54,16 @@ def prove_equivalence(
             inputs = batch if isinstance(batch, Tensor) else batch[0]
             inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
             inputs = tuple(x.to(device_of(model)) for x in inputs)
-            a, b = tensors_of(model(*inputs)), tensors_of(compact(*inputs))
+            a, b = (tensors_of(net(*[x.clone() for x in inputs])) for net in (model, compact))
             if [t.shape for t in a] != [t.shape for t in b]:
                 raise EquivalenceError(
                     "the shrunk network's outputs have other shapes than the masked network's: please report this network"
                 )
             for x, y in zip(a, b, strict=True):
+                if not bool(torch.isfinite(x).all() and torch.isfinite(y).all()):
+                    raise EquivalenceError(
+                        "an output is not finite: check the weights and the inputs for NaN and infinity"
+                    )
                 difference = max(difference, float((x - y).abs().max()))
                 largest = max(largest, float(x.abs().max()))
             images += inputs[0].shape[0]

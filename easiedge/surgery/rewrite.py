@@ -91,8 +91,11 @@ class Rewriter(fx.Interpreter):
             return
         shape = self.walk.shapes[self.before[n.name]]
         changed = {d: expected.shape[d] for d in varying(self.walk.labels[self.before[n.name]])}
-        literal = n.target in ("view", "reshape", "expand") or n.target is torch.reshape
-        if literal:
+        named = next((key for key in ("shape", "size") if key in n.kwargs), None)
+        if named is not None:  # view(size=...) becomes view(...)
+            n.args = (*n.args, n.kwargs[named])
+            n.kwargs = {key: value for key, value in n.kwargs.items() if key != named}
+        if n.target in ("view", "reshape", "expand") or n.target is torch.reshape:
             sizes = list(n.args[1]) if isinstance(n.args[1], tuple | list) else list(n.args[1:])
             for d, size in changed.items():
                 if isinstance(sizes[d], int) and sizes[d] == shape[d]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
 from easiedge.model.graph import evaluating
 from easiedge.model.restrict import restrict, widen
-from easiedge.projection.budget import Floors, limits, warn_of_collapse
+from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
 from easiedge.projection.project import SCOPES, choose
 from easiedge.scoring.batches import Batches, inputs_of
 from easiedge.scoring.score import accepts, score
@@ -97,18 +98,41 @@ def select(
     if accepts(criterion, "tutor"):
         options = {"tutor": _reference(tutor or model, kept_batches), **options}
     mask = FilterMask.full(groups)
+    earlier: list[FilterMask] = []
     current: nn.Module = model
     for step in range(1, steps + 1):
         here = restrict(groups, mask)
         scores = score(current, here, kept_batches, criterion, **options)
         bounds = limits(budget.scaled(step / steps), groups, cost, floors)
+        earlier.append(mask)
         mask = widen(choose(scores, here, bounds, scope), mask)
         if progress is not None:
             progress(step, steps, mask)
         if step < steps:
             current = _smaller(model, groups, mask, example, targets, ridge)
+    mask = _put_back(mask, earlier, groups, limits(budget, groups, cost, floors))
     warn_of_collapse(mask.kept(), groups)
     return mask
+
+
+def _put_back(
+    mask: FilterMask, earlier: Sequence[FilterMask], groups: Sequence[FilterGroup], bounds: Limits
+) -> FilterMask:
+    """Put units back, those removed last first, where every limit still holds: the last chunk may have made earlier ones needless."""
+    if bounds.units_only or bounds.round_to > 1:
+        return mask
+    keep = {name: k.clone() for name, k in mask.keep.items()}
+    kept = np.array([float(keep[g.name].sum()) for g in groups])
+    for before in reversed(earlier):
+        for i, group in enumerate(groups):
+            for unit in (before.keep[group.name] & ~keep[group.name]).nonzero()[:, 0].tolist():
+                kept[i] += 1
+                if bounds.met(kept):
+                    keep[group.name][unit] = True
+                else:
+                    kept[i] -= 1
+                    break  # the group's other units cost the same
+    return FilterMask(keep)
 
 
 def _smaller(

@@ -120,6 +120,8 @@ def test_looking_at_the_first_batch_is_no_epoch():
     peeked = next(iter(batches))[1]
     assert batches.epoch == 0
     assert torch.equal(next(iter(batches))[1], peeked)
-    for _ in zip(range(len(batches)), batches, strict=False):  # as a trainer that knows the length: never asks once more
+    for _ in zip(
+        range(len(batches)), batches, strict=False
+    ):  # as a trainer that knows the length: never asks once more
         pass
     assert batches.epoch == 1

@@ -46,3 +46,12 @@ def test_marginal_is_the_difference_of_totals(name):
         step = n.copy()
         step[g] -= 1
         assert cost.marginal(n)[:, g] == pytest.approx(cost.totals(n) - cost.totals(step))
+
+
+@pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "convnext_tiny", "swin_t", "vit_b_16", "regnet_y_400mf"])
+def test_macs_are_those_that_torchvision_publishes(name):
+    import torch
+
+    published = torchvision.models.get_model_weights(name).DEFAULT.meta["_ops"]
+    model = torchvision.models.get_model(name, weights=None)
+    assert count(model, torch.randn(1, 3, 224, 224))["macs"] == pytest.approx(published * 1e9, rel=0.02)

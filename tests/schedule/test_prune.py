@@ -59,12 +59,27 @@ def test_iterative_stops_before_it_loses_too_much(dense, caplog):
     assert easiedge.count(compact, x)["params"] > 0.3 * easiedge.count(dense, x)["params"]
 
 
+def test_iterative_checks_its_tolerance_after_the_last_step_too(dense, caplog):
+    caplog.set_level("INFO")
+    x = batches(1, 0)[0][0]
+    compact = easiedge.prune(
+        dense, batches(4, 1), batches(2, 2), budget=easiedge.Budget(filters_removed=0.75), method="iterative", epochs=0, recipe=RECIPE,
+        schedule=Iterative(steps=1, epochs=0, tolerance=0.0), selection=Selection(criterion="random", compensation=None), progress=False,
+    )  # fmt: skip
+    assert "stopped" in caplog.text
+    assert easiedge.count(compact, x) == easiedge.count(dense, x)
+
+
 class Foreign(pl.LightningModule):
     """As anyone might write it."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
+        self.rates = []
+
+    def on_train_epoch_start(self):
+        self.rates.append(self.optimizers().param_groups[0]["lr"])
 
     def training_step(self, batch, index):
         return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
@@ -103,6 +118,7 @@ def test_callback_in_a_foreign_module_replaces_the_network_and_goes_on_training(
     kept = sum(callback.mask.kept().values())
     assert kept == sum(g.size for g in easiedge.find_groups(module.net, batches(1, 0)[0][0]))
     assert accuracy(module.net) > accuracy(dense) - 0.1
+    assert module.rates == [0.02, 0.02, 0.02, pytest.approx(0.002)]  # the schedule goes on where it was
 
 
 @pytest.mark.filterwarnings(
