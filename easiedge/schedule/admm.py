@@ -34,7 +34,7 @@ class Admm:
 
     iterations: int = 3
     epochs_per_iteration: int = 1
-    rho: float = 0.1
+    rho: float = 1.0
     policy: RhoPolicy | None = None
     stopping: Stopping | None = None
     chunk: float = 0.2

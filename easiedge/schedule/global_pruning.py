@@ -57,7 +57,7 @@ class GlobalPruning(Callback):
         calibration_images: int = 1024,
         iterations: int = 3,
         epochs_per_iteration: int = 1,
-        rho: float = 0.1,
+        rho: float = 1.0,
         policy: RhoPolicy | None = None,
         selection: Selection | None = None,
         chunk: float = 0.2,
