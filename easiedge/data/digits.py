@@ -16,7 +16,10 @@ class Digits(ImageData):
     The split is fixed by ``split_seed`` and does not move with the run's seed, so that runs compare.
     """
 
-    def __init__(self, *, batch_size: int = 64, seed: int = 0, split_seed: int = 0, shift: int = 1) -> None:
+    def __init__(
+        self, root: str | None = None, *, batch_size: int = 64, seed: int = 0, split_seed: int = 0, shift: int = 1
+    ) -> None:
+        """Make it; ``root`` is taken for the sake of one interface for all data and not used."""
         super().__init__([0.3], [0.38], batch_size=batch_size, seed=seed, shift=shift)
         self.split_seed = split_seed
 
