@@ -29,7 +29,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises a dozen kinds on damaged files
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        reason = str(error).split("\n")[0][:120] if path.suffix == ".safetensors" else "not a weights-only torch.save"
         raise ModelError(
             f"weights={path} cannot be read ({reason}): give a .safetensors file or a plain state dict"
         ) from error

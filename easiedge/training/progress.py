@@ -19,6 +19,9 @@ METRICS = {
     "admm/masked_accuracy": "masked accuracy",
 }
 
+BAR_METRICS = {"admm/masked_accuracy": "masked accuracy", "val_accuracy": "val accuracy", "train_loss": "train loss"}
+"""What a bar, which has one line of the terminal, shows: the first of these that is logged."""
+
 
 def clock(seconds: float) -> str:
     """``m:ss``, or ``h:mm:ss`` from an hour on."""
@@ -69,7 +72,10 @@ class EpochProgress(Callback):
         logged = trainer.callback_metrics
         figures = "  ".join(f"{title} {float(logged[key]):.4f}" for key, title in METRICS.items() if key in logged)
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], description=f"{self.label} {done}/{trainer.max_epochs}  {figures}")
+            short = next(
+                (f"  {title} {float(logged[key]):.4f}" for key, title in BAR_METRICS.items() if key in logged), ""
+            )
+            self._bar.update(self._bar.task_ids[0], description=f"{self.label} {done}/{trainer.max_epochs}{short}")
             return
         per_epoch = (time.monotonic() - self._started) / (done - self._first)
         left = per_epoch * max((trainer.max_epochs or done) - done, 0)

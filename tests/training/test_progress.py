@@ -42,7 +42,7 @@ def test_a_bar_on_a_terminal_that_is_cleared(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
     text = _run(_Terminal())
-    assert "fine-tuning 3/3  train loss" in text
+    assert "fine-tuning 3/3  val accuracy" in text
     assert "18/18" in text
     assert text.endswith("\x1b[2K")  # the last thing written erases the bar
 
