@@ -1,4 +1,4 @@
-"""Every torchvision network that is promised: masked equals shrunk, costs are exact, artifacts round-trip, a step trains."""
+"""Every network that is promised, our own and torchvision's: masked equals shrunk, costs are exact, artifacts round-trip, a step trains."""
 
 import pytest
 import torch
@@ -9,6 +9,9 @@ from easiedge.deploy.artifact import load, save
 from easiedge.model.cost import count, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.gates import masked
+from easiedge.model.lenet import lenet
+from easiedge.model.resnet import resnet20, resnet56
+from easiedge.model.vgg import vgg16
 from easiedge.surgery.shrink import shrink
 
 SIZES = {"inception_v3": 139, "vit_b_16": 224, "swin_t": 64}
@@ -18,9 +21,15 @@ squeezenet1_1 mnasnet1_0 resnext50_32x4d inception_v3 shufflenet_v2_x1_0 vit_b_1
 """.split()  # noqa: SIM905
 
 
+OWN = {"lenet": lenet, "vgg16": vgg16, "resnet20": resnet20, "resnet56": resnet56}
+OWN_SHAPES = {"lenet": (1, 28, 28)}
+
+
 def lively(name):
     """Random weights under which removed units matter: trained-like norms, layer scales that are not near zero."""
     torch.manual_seed(0)
+    if name in OWN:
+        return randomise_norms(OWN[name]()).eval()
     options = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
     model = torchvision.models.get_model(name, weights=None, num_classes=10, **options)
     for parameter_name, parameter in model.named_parameters():
@@ -31,10 +40,11 @@ def lively(name):
     return randomise_norms(model).eval()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*OWN, *NAMES])
 def test_masked_and_shrunk_networks_agree_at_several_shares(name, tmp_path):
     model = lively(name)
-    x = torch.randn(2, 3, SIZES.get(name, 64), SIZES.get(name, 64))
+    size = SIZES.get(name, 64)
+    x = torch.randn(2, *(OWN_SHAPES.get(name, (3, 32, 32)) if name in OWN else (3, size, size)))
     groups = find_groups(model, x)
     cost = network_cost(model, groups, x)
     with torch.no_grad():
