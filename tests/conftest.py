@@ -23,12 +23,19 @@ def _seed():
 
 @pytest.fixture(autouse=True)
 def _logging():
-    """Hydra's handlers write to the stream of the test that ran the command line, which is closed afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    """Hydra's handlers, which a wider fixture or a test left on the root logger, print into other tests: take them off."""
+    _only_pytest_logs()
     yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    _only_pytest_logs()
+
+
+def _only_pytest_logs():
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if not type(handler).__module__.startswith("_pytest"):
+            root.removeHandler(handler)
+            handler.close()
+    root.setLevel(logging.WARNING)
 
 
 @pytest.fixture(autouse=True, scope="session")
