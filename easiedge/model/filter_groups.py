@@ -71,7 +71,7 @@ def _check_weights(walk: LabelPropagation) -> None:
         ModelError: a layer under weight norm or a mask of torch.nn.utils.
     """
     owner: dict[int, str] = {}
-    for layer, axis in walk.members:
+    for layer in dict.fromkeys(layer for layer, _ in walk.members):
         module = walk.modules.get(layer)
         if module is None:
             continue
@@ -82,9 +82,8 @@ def _check_weights(walk: LabelPropagation) -> None:
         for parameter in module.parameters(recurse=False):
             first = owner.setdefault(id(parameter), layer)
             if first != layer:
-                for key in (key for key in walk.members if key[0] in (first, layer)):
-                    walk.fix(walk.members[key], walk.first_call[layer], f"it shares a parameter with {first}")
-                _ = axis
+                tied = [labels for (name, _), labels in walk.members.items() if name in (first, layer)]
+                walk.fix(tied, walk.first_call[layer], f"it shares a parameter with {first}")
 
 
 def _gates(walk: LabelPropagation) -> set[str]:

@@ -9,10 +9,11 @@ whatever flows through an operation that easiedge does not know.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from easiedge.model import operations
 from easiedge.unit import Axis
@@ -36,6 +37,17 @@ def compress(labels: Tensor) -> Tensor:
 def along(labels: Tensor, shape: torch.Size, dim: int) -> Tensor:
     """The labels of a tensor of ``shape`` along ``dim``, ``[shape[dim]]``; the caller has checked that only ``dim`` varies."""
     return labels.expand(shape).movedim(dim, 0).reshape(shape[dim], -1)[:, 0]
+
+
+def run_with(n: fx.Node, modules: Mapping[str, nn.Module], look: Callable[[fx.Node], Any]) -> Any:
+    """Run the operation of a node on other arguments: ``look`` says what stands for each input node."""
+    args, kwargs = fx.node.map_arg(n.args, look), fx.node.map_arg(n.kwargs, look)
+    if n.op == "call_module":
+        return modules[str(n.target)](*args, **kwargs)
+    if n.op == "call_method":
+        return getattr(args[0], str(n.target))(*args[1:], **kwargs)
+    assert callable(n.target)
+    return n.target(*args, **kwargs)
 
 
 class LabelPropagation(fx.Interpreter):
@@ -266,22 +278,15 @@ class LabelPropagation(fx.Interpreter):
                 return self.labels[first][n.args[1]]
             if first not in self.shapes:  # picking a number out of a shape
                 return None
-        result = self._on_labels(
-            n, lambda a: self.labels[a].expand(self.shapes[a]).contiguous() if a in self.shapes else self.env[a]
+        result = run_with(
+            n,
+            self.modules,
+            lambda a: self.labels[a].expand(self.shapes[a]).contiguous() if a in self.shapes else self.env[a],
         )
         many = any(varying(self.labels[a]) for a in n.all_input_nodes if a in self.shapes)
         if isinstance(result, Tensor):
             return self._checked(n, compress(result), many)
         return tuple(self._checked(n, compress(r), many) for r in result)
-
-    def _on_labels(self, n: fx.Node, look: Any) -> Any:
-        args, kwargs = fx.node.map_arg(n.args, look), fx.node.map_arg(n.kwargs, look)
-        if n.op == "call_module":
-            return self.modules[str(n.target)](*args, **kwargs)
-        if n.op == "call_method":
-            return getattr(args[0], str(n.target))(*args[1:], **kwargs)
-        assert callable(n.target)
-        return n.target(*args, **kwargs)
 
     def _checked(self, n: fx.Node, labels: Tensor, many: bool) -> Tensor:
         """Fix labels that no removal could follow: spread over several dimensions, or one channel picked out of many."""

@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from easiedge.atomic import write_atomically
 from easiedge.report.layers_table import LayerRow, as_csv
 from easiedge.report.pictures import run_picture
-from easiedge.training.loggers import close_logger
+from easiedge.training.loggers import close_logger, name_curves
 
 PICTURE = "run.png"
 
@@ -50,7 +50,7 @@ def log_results(logger: Logger | None, metrics: Mapping[str, Any], rows: Sequenc
             table = wandb.Table(columns=[f.name for f in fields(LayerRow)], data=[list(astuple(r)) for r in rows])
             experiment.log({"layers": table, "picture": wandb.Image(str(directory / PICTURE))})
     elif isinstance(logger, CSVLogger):
-        logger._prefix = ""
+        name_curves(logger, "")
         logger.log_metrics({k: float(v) for k, v in summary.items() if isinstance(v, int | float)})
         logger.save()
     close_logger(logger)

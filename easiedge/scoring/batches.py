@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from easiedge.errors import DataError, EasiEdgeError
 from easiedge.model.graph import device_of
+from easiedge.model.logits import class_logits
 
 Batches = Iterable[Any]
 Tutor = Callable[[Tensor], Tensor] | Sequence[Tensor]
@@ -55,8 +56,8 @@ def told_by(tutor: Tutor, inputs: Tensor, batch: int) -> Tensor:
 
 def logits_of(output: Any, batch: int) -> Tensor:
     """The class logits ``[batch, classes]`` of a network's output; outputs that are not finite are an error."""
-    logits = output if isinstance(output, Tensor) else getattr(output, "logits", None)
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
+    logits = class_logits(output)
+    if logits is None:
         raise EasiEdgeError("scoring needs a classifier: the network's output must be logits of shape [batch, classes]")
     if not bool(torch.isfinite(logits.detach()).all()):
         raise EasiEdgeError(

@@ -47,7 +47,7 @@ class _Sweep(fx.Interpreter):
     """Run a network node by node over all batches at once, so that a layer can be refitted before the next one runs."""
 
     def __init__(
-        self, traced: fx.GraphModule, visit: Callable[[str, nn.Module, list[Tensor], list[Tensor] | None], bool]
+        self, traced: fx.GraphModule, visit: Callable[[str, nn.Module, list[Tensor], list[Tensor] | None], None]
     ) -> None:
         super().__init__(traced, garbage_collect_values=True)
         self.traced = traced
@@ -96,13 +96,12 @@ def dense_targets(model: nn.Module, batches: Batches, *, positions: int = 32, se
     told: dict[str, list[Tensor]] = {}
     where: dict[str, list[Tensor]] = {}
 
-    def visit(name: str, module: nn.Module, x: list[Tensor], y: list[Tensor] | None) -> bool:
+    def visit(name: str, module: nn.Module, x: list[Tensor], y: list[Tensor] | None) -> None:
         if y is not None and name not in told:
             sampling = Sampling(positions, seed + zlib.crc32(name.encode()))
             shape = y[0].shape[1:-1] if isinstance(module, nn.Linear) else y[0].shape[2:]
             where[name] = [sampling.draw(shape) for _ in y]
             told[name] = [answers(module, t, at) for t, at in zip(y, where[name], strict=True)]
-        return True
 
     with evaluating(model), evaluating(traced):
         _Sweep(traced, visit).sweep(inputs)
@@ -155,9 +154,9 @@ def compensated(
     small = dict(compact.named_modules())
     repeated = _called_again(compact)
 
-    def visit(name: str, module: nn.Module, x: list[Tensor], y: list[Tensor] | None) -> bool:
+    def visit(name: str, module: nn.Module, x: list[Tensor], y: list[Tensor] | None) -> None:
         if y is not None or name in repeated:
-            return False
+            return
         out = keep.get((name, "out"), torch.ones(targets.answers[name][0].shape[1], dtype=torch.bool))
         norm = small[norms[name]] if name in norms else None
         equations = NormalEquations(module, offset=module.bias is not None or norm is not None)
@@ -167,12 +166,9 @@ def compensated(
         _write(module, full[name], weight, bias if module.bias is not None else None, out, keep.get((name, "in")))
         if norm is not None and module.bias is None and bias is not None:
             _shift(norm, full[norms[name]], bias, keep.get((norms[name], "out")))
-        return True
 
-    compact_mode = compact.training
     with evaluating(compact):
         _Sweep(compact, visit).sweep(targets.inputs)
-    compact.training = compact_mode
     return fitted, compact
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, fx
 
 from easiedge.errors import ModelError
 from easiedge.model import operations
-from easiedge.model.labels import LabelPropagation, along, varying
+from easiedge.model.labels import LabelPropagation, along, run_with, varying
 
 
 class Rewriter(fx.Interpreter):
@@ -53,9 +53,7 @@ class Rewriter(fx.Interpreter):
         if isinstance(labels, tuple | list):
             return tuple(self._filter(part) for part in labels)
         for d in varying(labels):
-            labels = labels.index_select(
-                d, self.kept[labels.movedim(d, 0).reshape(labels.shape[d], -1)[:, 0]].nonzero()[:, 0]
-            )
+            labels = labels.index_select(d, self.kept[along(labels, labels.shape, d)].nonzero()[:, 0])
         return self.unit_of[labels]
 
     def _channels_moved(self, n: fx.Node) -> bool:
@@ -64,14 +62,7 @@ class Rewriter(fx.Interpreter):
     def _right(self, n: fx.Node) -> bool:
         look = lambda a: self._labels(a).expand(self.shapes[a]).contiguous() if a in self.shapes else self.env[a]  # noqa: E731
         try:
-            args, kwargs = fx.node.map_arg(n.args, look), fx.node.map_arg(n.kwargs, look)
-            if n.op == "call_module":
-                result = self.modules[str(n.target)](*args, **kwargs)
-            elif n.op == "call_method":
-                result = getattr(args[0], str(n.target))(*args[1:], **kwargs)
-            else:
-                assert callable(n.target)
-                result = n.target(*args, **kwargs)
+            result = run_with(n, self.modules, look)
         except (RuntimeError, IndexError):
             return False
         expected = self._labels(n)

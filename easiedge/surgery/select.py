@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
-from easiedge.model.graph import evaluating
+from easiedge.model.graph import device_of, evaluating
 from easiedge.model.restrict import restrict, widen
 from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
 from easiedge.projection.project import SCOPES, choose
@@ -151,6 +151,6 @@ def _smaller(
 @torch.no_grad()
 def _reference(tutor: nn.Module, batches: Sequence[Any]) -> list[Tensor]:
     """The tutor's logits on each batch, computed once."""
-    device = next(tutor.parameters()).device
+    device = device_of(tutor)
     with evaluating(tutor):
         return [tutor(inputs_of(batch).to(device)) for batch in batches]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from easiedge.errors import DataError, TrainingError
 from easiedge.model.graph import device_of, evaluating
+from easiedge.model.logits import class_logits
 
 
 def logits_of(output: Any) -> Tensor:
@@ -18,9 +19,10 @@ def logits_of(output: Any) -> Tensor:
     Raises:
         TrainingError: the network is not a classifier.
     """
-    found = output if isinstance(output, Tensor) else getattr(output, "logits", None)
-    if not isinstance(found, Tensor) or found.ndim != 2:
-        shape = list(found.shape) if isinstance(found, Tensor) else type(output).__name__
+    found = class_logits(output)
+    if found is None:
+        given = getattr(output, "logits", output)
+        shape = list(given.shape) if isinstance(given, Tensor) else type(output).__name__
         raise TrainingError(
             f"the network's output is {shape}, not logits of shape [batch, classes]: training needs a classifier"
         )
