@@ -108,12 +108,12 @@ class Interaction:
         assert self.rows is not None
         return self.rows.square().sum(0)
 
-    def column(self, unit: int) -> Tensor:
-        """Column ``unit`` of ``F``, ``[units]``."""
+    def columns(self, units: Tensor) -> Tensor:
+        """Columns ``units`` of ``F`` as rows, ``[len(units), units]`` (``F`` is symmetric)."""
         if self.fisher is not None:
-            return self.fisher[:, unit]
+            return self.fisher[units]
         assert self.rows is not None
-        return self.rows.T @ self.rows[:, unit]
+        return self.rows[:, units].T @ self.rows
 
 
 @dataclass(frozen=True, eq=False)

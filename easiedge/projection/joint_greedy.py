@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from easiedge.projection.column_cache import ColumnCache
 from easiedge.projection.order import Array
 from easiedge.unit import Interaction
 
@@ -24,6 +25,7 @@ class JointOrder:
         base = 0.5 * interaction.diagonal().double() - interaction.gradient.double()
         self.increase: Array = base.cpu().numpy().copy()
         self._open = np.where(self.alive, self.increase, np.inf)
+        self._columns = ColumnCache(interaction)
 
     def losses(self, steps: Array) -> Array:
         """Increase with the next unit of each group; for larger steps the sum of the lowest increases."""
@@ -56,9 +58,9 @@ class JointOrder:
         self._open[unit] = self.increase[unit]
 
     def _add(self, unit: int, sign: float) -> None:
-        column = self.interaction.column(unit).to(torch.float64).cpu().numpy()
         own = self.increase[unit]
-        self.increase += sign * column
+        self.increase += sign * self._columns.column(unit, self._open)
+        self._columns.drop(unit)
         self.increase[unit] = own
         np.copyto(self._open, self.increase, where=self.alive)
 
