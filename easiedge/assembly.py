@@ -31,6 +31,7 @@ from easiedge.training.stages import Stages
 from easiedge.unit import Budget, FilterGroup
 
 DEFAULT_BUDGET = 0.5
+CALIBRATION_IMAGES = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +95,8 @@ def _assemble(cfg: DictConfig) -> Parts:
     data = instantiate(cfg.data)
     data.setup()
     network = make_network(cfg, data)
-    calibration = data.calibration_batches(
-        min(cfg.calibration.images, len(data.train)), cfg.calibration.batch_size, cfg.seed
-    )
+    images = min(CALIBRATION_IMAGES, len(data.train)) if cfg.calibration.images is None else cfg.calibration.images
+    calibration = data.calibration_batches(images, cfg.calibration.batch_size, cfg.seed)
     example = calibration[0][0][:2]
     describe(network)  # refuse what could not be saved in the end
     groups = chosen_groups(find_groups(network, example), cfg.groups)

@@ -11,13 +11,13 @@ from typing import Any
 COMMANDS = {
     "train": "train the dense baseline",
     "prune": "the main job: train or load, ADMM, shrink, fine-tune, artifact",
-    "score": "how faithful criteria are to the exact information gain (not in this version)",
+    "score": "how faithful criteria are to the exact information gain",
     "compare": "global against layerwise at a matched budget, paired seeds (not in this version)",
     "report": "one page and tables from the runs below a directory (not in this version)",
     "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
     "bench": "latency, dense beside pruned, in one run (not in this version)",
 }
-READY = ("train", "prune")
+READY = ("train", "prune", "score")
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
 
@@ -32,6 +32,7 @@ examples:
   easiedge prune                                                        digits, half of the filters
   easiedge prune data=mnist data.root=DIR budget.filters_removed=0.8
   easiedge prune data=cifar10 model=vgg16 weights=FILE budget.macs_removed=0.5 method=one_shot
+  easiedge score data=cifar10 data.root=DIR model=resnet56 weights=FILE fidelity.share=0.25
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
 
 exit status: 0 done, 2 the request was wrong, 1 it broke while running, 130 interrupted"""

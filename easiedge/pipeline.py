@@ -14,11 +14,15 @@ from torch import nn
 
 from easiedge.assembly import Parts, assemble
 from easiedge.deploy.artifact import load, save
+from easiedge.fidelity import fidelity
 from easiedge.model.gates import masked
 from easiedge.model.graph import device_of
+from easiedge.report.fidelity_pictures import draw_fidelity
+from easiedge.report.fidelity_record import write_fidelity
+from easiedge.report.fidelity_terminal import fidelity_tables
 from easiedge.report.layers_table import layer_rows
 from easiedge.report.metrics import pruning_metrics, training_metrics
-from easiedge.report.record import log_results, write_config, write_layers, write_metrics
+from easiedge.report.record import log_results, log_tables, write_config, write_layers, write_metrics
 from easiedge.report.terminal import closing_table, dense_line
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.surgery.equivalence import prove_equivalence
@@ -66,6 +70,25 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
     log_results(parts.logger, metrics, rows, parts.directory)
     closing_table(metrics, parts.directory)
     return metrics
+
+
+def score(cfg: DictConfig) -> dict[str, Any]:
+    """``easiedge score``: criteria beside the exact information gain; tables and pictures are written, the record is returned."""
+    clock = Clock()
+    parts = assemble(cfg)
+    write_config(cfg, parts.directory)
+    train_dense(parts, clock)
+    record = write_fidelity(found := fidelity(parts, cfg.fidelity), parts.directory)
+    pictures = draw_fidelity(found, record, parts.directory)
+    summary = {f"spearman/{row['criterion']}": row.get("spearman") for row in record["criteria"]}
+    log_tables(
+        parts.logger,
+        summary,
+        {name: record[name] for name in ("criteria", "layers", "curves") if record[name]},
+        pictures,
+    )
+    fidelity_tables(record, parts.directory)
+    return record
 
 
 def train_dense(parts: Parts, clock: Clock) -> None:
@@ -144,4 +167,4 @@ class Clock:
         return {**self.seconds, "total": time.perf_counter() - self.started}
 
 
-JOBS: dict[str, Callable[[DictConfig], dict[str, Any]]] = {"train": train, "prune": prune}
+JOBS: dict[str, Callable[[DictConfig], dict[str, Any]]] = {"train": train, "prune": prune, "score": score}

@@ -30,16 +30,22 @@ def stratified(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]
     return rest.nonzero()[:, 0], chosen
 
 
-def draw_stratified(labels: Tensor, count: int, seed: int) -> Tensor:
+def draw_stratified(labels: Tensor, count: int, seed: int, key: str = "calibration.images") -> Tensor:
     """``count`` random indices with class shares as even as the data allow, in random order.
+
+    Args:
+        labels: of the images to draw from.
+        count: how many.
+        seed: of the draw.
+        key: what the count is called in messages.
 
     Raises:
         DataError: fewer images than asked for.
     """
     if count < 1:
-        raise DataError(f"calibration.images={count} must be at least 1")
+        raise DataError(f"{key}={count} must be at least 1")
     if count > len(labels):
-        raise DataError(f"calibration.images={count} is more than the {len(labels)} training images: ask for fewer")
+        raise DataError(f"{key}={count} is more than the {len(labels)} images there are: ask for fewer")
     generator = torch.Generator().manual_seed(seed)
     queues = [
         m[torch.randperm(len(m), generator=generator)]

@@ -27,7 +27,7 @@ def write_config(cfg: DictConfig, directory: Path) -> None:
 
 def write_metrics(metrics: Mapping[str, Any], directory: Path) -> None:
     """``metrics.json``; figures that are not finite become null, so that any JSON reader takes the file."""
-    write_atomically(directory / "metrics.json", json.dumps(_finite(metrics), indent=1, allow_nan=False) + "\n")
+    write_atomically(directory / "metrics.json", json.dumps(finite(metrics), indent=1, allow_nan=False) + "\n")
 
 
 def write_layers(rows: Sequence[LayerRow], metrics: Mapping[str, Any], directory: Path) -> None:
@@ -67,9 +67,36 @@ def flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return result
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with every figure that is not finite replaced by None, through mappings and lists."""
     if isinstance(value, Mapping):
-        return {k: _finite(v) for k, v in value.items()}
+        return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def log_tables(
+    logger: Logger | None,
+    summary: Mapping[str, Any],
+    tables: Mapping[str, Sequence[Mapping[str, Any]]],
+    pictures: Sequence[Path],
+) -> None:
+    """Summary figures, tables and pictures, where the logger can hold them; then close it."""
+    if logger is None:
+        return
+    experiment: Any = logger.experiment
+    if hasattr(experiment, "summary"):  # W&B
+        import wandb
+
+        experiment.summary.update(dict(summary))
+        found: dict[str, Any] = {path.stem: wandb.Image(str(path)) for path in pictures}
+        for name, rows in tables.items():
+            columns = list(dict.fromkeys(key for row in rows for key in row))
+            found[name] = wandb.Table(columns=columns, data=[[row.get(c) for c in columns] for row in rows])
+        experiment.log(found)
+    elif isinstance(logger, CSVLogger):
+        name_curves(logger, "")
+        logger.log_metrics({k: float(v) for k, v in summary.items() if isinstance(v, int | float)})
+        logger.save()
+    close_logger(logger)

@@ -8,14 +8,15 @@ once per batch and reused for all units of the group; the result is the same as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from easiedge.model.gates import gated
-from easiedge.model.graph import evaluating, trace
+from easiedge.model.gates import columns, unit_of_channel
+from easiedge.model.inference import merged
 from easiedge.scoring.batches import Batches, Tutor, logits_of, on_device, told_by
 from easiedge.unit import FilterGroup, FilterScores
 
@@ -28,45 +29,31 @@ def divergence(reference: Tensor, logits: Tensor) -> Tensor:
 class _Suffix(fx.Interpreter):
     """Run the part of a network behind the layers of a group, again and again, from stored activations."""
 
-    def __init__(self, traced: fx.GraphModule, layers: Sequence[str]) -> None:
-        super().__init__(traced, garbage_collect_values=False)
-        nodes = list(traced.graph.nodes)
+    def __init__(self, network: fx.GraphModule, layers: Sequence[str]) -> None:
+        super().__init__(network, garbage_collect_values=False)
+        nodes = list(network.graph.nodes)
         cut = next(i for i, n in enumerate(nodes) if n.op == "call_module" and n.target in layers)
-        before, after = nodes[:cut], set(nodes[cut:])
-        self.needed = [n for n in before if n.op == "placeholder" or any(user in after for user in n.users)]
-        self.skipped = before
-        self.stored: dict[fx.Node, Any] = {}
+        after = set(nodes[cut:])
+        self.before = nodes[:cut]
+        self.needed = [n for n in self.before if n.op == "placeholder" or any(user in after for user in n.users)]
 
-    def prepare(self, everything: dict[fx.Node, Any]) -> None:
-        """Take the activations that the suffix reads; mark the rest as computed."""
-        self.stored = dict.fromkeys(self.skipped)
-        self.stored.update({n: everything[n] for n in self.needed})
-
-    def logits(self, x: Tensor) -> Any:
-        """Output of the network; the stored activations are copied, since layers may work in place."""
-        copies = {n: v.clone() if isinstance(v, Tensor) else v for n, v in self.stored.items()}
-        return self.run(x, initial_env=copies)
+    def logits(self, x: Tensor, everything: Mapping[fx.Node, Any]) -> Any:
+        """Output of the network from the stored activations of the open network, ``everything``."""
+        known = dict.fromkeys(self.before) | {n: everything[n] for n in self.needed}
+        return self.run(x, initial_env=known)
 
 
 class _Recorder(fx.Interpreter):
-    """Run the network once and keep every activation as it was before a later layer changed it in place."""
+    """Run the network once and keep every activation."""
 
-    def __init__(self, traced: fx.GraphModule) -> None:
-        super().__init__(traced, garbage_collect_values=False)
+    def __init__(self, network: fx.GraphModule) -> None:
+        super().__init__(network, garbage_collect_values=False)
         self.record: dict[fx.Node, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        """Compute and record; what a reader changes in place is recorded as a copy."""
-        value = super().run_node(n)
-        changed = isinstance(value, Tensor) and any(self._in_place(user) for user in n.users)
-        self.record[n] = value.clone() if changed else value
-        return value
-
-    def _in_place(self, user: fx.Node) -> bool:
-        if user.op == "call_module":
-            return bool(getattr(self.fetch_attr(str(user.target)), "inplace", False))
-        name = user.target if isinstance(user.target, str) else getattr(user.target, "__name__", "")
-        return name.endswith("_") or name in ("iadd", "isub", "imul", "itruediv") or bool(user.kwargs.get("inplace"))
+        """Compute and record."""
+        self.record[n] = super().run_node(n)
+        return self.record[n]
 
 
 def information_gain(
@@ -104,25 +91,43 @@ def gains_of(
     """Exact information gain of chosen units: float64 ``[len(units[name])]`` for each group; arguments as in `information_gain`."""
     total = sum(len(units[g.name]) for g in groups)
     gains = {g.name: torch.zeros(len(units[g.name]), dtype=torch.float64) for g in groups}
-    traced, images, done = trace(model), 0, 0
-    suffixes = {g.name: _Suffix(traced, g.gates) for g in groups}
-    kept = list(batches)
-    with evaluating(model), evaluating(traced):
-        for number, (x, _) in enumerate(on_device(model, kept, "information_gain")):
-            recorder = _Recorder(traced)
-            own = logits_of(recorder.run(x), number)
-            reference = (own if tutor is None else told_by(tutor, x, number)).double().log_softmax(1)
-            images += len(x)
-            for group in groups:
-                suffix = suffixes[group.name]
-                suffix.prepare(recorder.record)
-                for i, unit in enumerate(units[group.name]):
-                    gates = torch.ones(1, group.size, device=x.device)
-                    gates[0, unit] = 0.0
-                    with gated(traced, [group], gates):
-                        logits = logits_of(suffix.logits(x), number)
-                    gains[group.name][i] += divergence(reference, logits.double()).sum().cpu()
-                done += len(units[group.name])
-                if progress is not None:
-                    progress(done, total * len(kept))
+    network, images, done = merged(model), 0, 0
+    owners = unit_of_channel(model, groups)
+    layers = dict(network.named_modules())
+    suffixes = {g.name: _Suffix(network, g.gates) for g in groups}
+    kept, start = list(batches), columns(groups)
+    for number, (x, _) in enumerate(on_device(model, kept, "information_gain")):
+        recorder = _Recorder(network)
+        own = logits_of(recorder.run(x), number)
+        reference = (own if tutor is None else told_by(tutor, x, number)).double().log_softmax(1)
+        images += len(x)
+        for group in groups:
+            for i, unit in enumerate(units[group.name]):
+                with closed(layers, group.gates, owners, start[group.name].start + unit):
+                    logits = logits_of(suffixes[group.name].logits(x, recorder.record), number)
+                gains[group.name][i] += divergence(reference, logits.double()).sum().cpu()
+            done += len(units[group.name])
+            if progress is not None:
+                progress(done, total * len(kept))
     return {name: gain / images for name, gain in gains.items()}
+
+
+@contextmanager
+def closed(
+    layers: Mapping[str, nn.Module], gates: Sequence[str], owners: Mapping[str, Tensor], unit: int
+) -> Iterator[None]:
+    """Within the context the channels that belong to ``unit`` (a column of ``owners``) are zero behind its gates."""
+    hooks = []
+    for layer in gates:
+        channels = (owners[layer] == unit).nonzero()[:, 0]
+        dim = -1 if isinstance(layers[layer], nn.Linear) else 1
+
+        def close(m: nn.Module, i: Any, y: Tensor, channels: Tensor = channels, dim: int = dim) -> Tensor:
+            return y.index_fill(dim, channels.to(y.device), 0.0)
+
+        hooks.append(layers[layer].register_forward_hook(close))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -12,6 +12,7 @@ from torch import nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.scoring.batches import Batches
+from easiedge.scoring.determinism import Checked
 from easiedge.scoring.information_gain import information_gain
 from easiedge.scoring.joint_information_gain import joint_information_gain
 from easiedge.scoring.magnitude import magnitude
@@ -70,4 +71,4 @@ def score(
                 f"criterion {criterion!r} has no option {option!r}: it takes {', '.join(known) or 'none'}"
             )
     with torch.inference_mode(False):
-        return function(model, groups, batches, **options)
+        return function(model, groups, Checked(model, batches), **options)

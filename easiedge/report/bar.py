@@ -1,0 +1,63 @@
+"""How far a long job is and how long it still takes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from easiedge.training.progress import clock
+
+log = logging.getLogger(__name__)
+
+
+class Bar:
+    """Progress with an estimate: a bar on a terminal, elsewhere a log line about every tenth.
+
+    Args:
+        total: how many things there are.
+        label: what is going on.
+        things: what is counted.
+    """
+
+    def __init__(self, total: int, label: str, things: str) -> None:
+        self.total, self.label, self.things, self.done, self.logged = total, label, things, 0, 0
+        self.started, self.first = time.monotonic(), 0
+        self.bar: Progress | None = None
+
+    def __enter__(self) -> Bar:
+        if sys.stderr.isatty():
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("left"),
+            )
+            self.bar = Progress(*columns, console=Console(file=sys.stderr), transient=True)
+            self.bar.add_task(self.label, total=self.total)
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def step(self, what: str = "") -> None:
+        """One further."""
+        self.reach(self.done + 1, what)
+
+    def reach(self, done: int, what: str = "") -> None:
+        """So many are done."""
+        if self.done == 0 and done > 1:
+            self.first = done  # the first are from an earlier sitting
+        self.done = done
+        if self.bar is not None:
+            self.bar.update(self.bar.task_ids[0], completed=done, description=f"{self.label} {what}".strip())
+        elif done == self.total or done - self.logged >= self.total / 10:
+            self.logged = done
+            left = (time.monotonic() - self.started) / max(done - self.first, 1) * (self.total - done)
+            log.info("%s: %d of %d %s, %s left", self.label, done, self.total, self.things, clock(left))
