@@ -141,6 +141,45 @@ def test_own_images_from_a_folder(tmp_path):
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["model"] == "squeezenet1_1"
 
 
+SCORE = [
+    "score", "fidelity.removed=[0.3,0.6]", "fidelity.share=0.05", "calibration.images=64", "trainer.progress=false",
+    "fidelity.criteria=[taylor_information_gain,joint_information_gain,'taylor_information_gain probe=exact',random]",
+]  # fmt: skip
+
+
+def test_score_writes_tables_pictures_and_scores(finished, tmp_path, capsys):
+    weights = f"weights={finished / 'dense' / 'model.safetensors'}"
+    compensation = "fidelity.compensation=[none,least_squares]"
+    assert run([*SCORE, weights, compensation, "logger=wandb", "hydra.run.dir=out"]) == 0
+    record = json.loads(Path("out/fidelity.json").read_text())
+    by_name = {row["criterion"]: row for row in record["criteria"]}
+    assert record["oracle"]["units"] == by_name["information_gain (oracle)"]["passes"] == 28
+    assert by_name["taylor_information_gain probe=exact"]["spearman"] > 0.9 > by_name["random"]["spearman"]
+    assert by_name["taylor_information_gain"]["passes"] == 1 and by_name["random"]["passes"] == 0
+    for row in record["criteria"][1:]:
+        assert row["spearman_low"] <= row["spearman"] <= row["spearman_high"] and 0 <= row["overlap_0.5"] <= 1
+    assert len(record["curves"]) == 4 * 2 * 2 * 2
+    for row in record["curves"]:
+        assert row["low"] <= row["accuracy"] <= row["high"] and row["behind_low"] <= row["behind"] <= row["behind_high"]
+        assert 0 < row["macs_kept"] < 1 and row["behind"] >= 0
+        best = max(
+            r["accuracy"] for r in record["curves"] if all(r[k] == row[k] for k in ("scope", "compensation", "removed"))
+        )
+        assert row["behind"] == pytest.approx(best - row["accuracy"])
+    for name in ("criteria.csv", "layers.csv", "curves.csv", "scatter.png", "curves.png", "scores.safetensors"):
+        assert Path("out", name).stat().st_size > 0, name
+    saved = load_file("out/scores.safetensors")
+    assert saved["random/conv1"].shape == saved["taylor_information_gain/conv1"].shape
+    (log,) = Path("out/wandb").glob("offline-run-*/run-*.wandb")
+    content = log.read_bytes()
+    assert all(name in content for name in (b"criteria", b"curves", b"scatter", b"spearman/random"))
+    text = capsys.readouterr().out
+    assert "joint_information_gain" in text and "least important" in text
+    lines = Path("out/oracle.jsonl").read_text()
+    assert run([*SCORE, weights, "logger=none", "hydra.run.dir=out"]) == 0
+    assert Path("out/oracle.jsonl").read_text() == lines  # measured once
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -166,7 +205,21 @@ def test_own_images_from_a_folder(tmp_path):
         (["prune", "data.batch_size=1", *QUICK], "single image"),
         (["prune", "logger.online=true"], "key"),
         (["prune", "-m", "data=zzz", "seed=0,1"], "cifar10"),
-        (["score"], "not in this version"),
+        (["compare"], "not in this version"),
+        (["prune", "calibration.images=100000"], "more than the"),
+        (["score", "fidelity.criteria=[magic]"], "unknown criterion 'magic'"),
+        (
+            ["score", "fidelity.criteria=['taylor_information_gain colour=1']"],
+            "not an option of taylor_information_gain",
+        ),
+        (["score", "fidelity.criteria=['taylor_information_gain probe=magic']", *QUICK], "unknown probe"),
+        (["score", "fidelity.criteria=[]"], "is empty"),
+        (["score", "fidelity.share=0"], "outside (0, 1]"),
+        (["score", "fidelity.removed=[1.0]"], "between 0 and 1"),
+        (["score", "fidelity.scopes=[everywhere]"], "global, layerwise"),
+        (["score", "fidelity.compensation=[magic]"], "none, least_squares"),
+        (["score", "fidelity.split=train"], "choose val or test"),
+        (["score", "fidelity.images=5000"], "fidelity.images=5000 is more than"),
         (["no_such_command"], "unknown command"),
         (["prune", "hydra.run.dir=/proc/nowhere"], "cannot be written"),
     ],

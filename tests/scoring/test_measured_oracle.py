@@ -1,0 +1,89 @@
+"""The resumable oracle: the same figures as in one go, nothing measured twice, nothing lost, nothing mixed up."""
+
+import json
+
+import pytest
+import torch
+from networks import images, network
+
+import easiedge.scoring.measured_oracle as measured_oracle
+from easiedge.errors import EasiEdgeError
+from easiedge.model.filter_groups import find_groups
+from easiedge.scoring.measured_oracle import measure, sampled_units
+from easiedge.scoring.score import score
+
+MODEL, X = network("Residual"), images(6)
+GROUPS = find_groups(MODEL, X)
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(measured_oracle, "BLOCK", 2)
+
+
+def test_equals_the_oracle_in_one_go(tmp_path):
+    found, told = measure(MODEL, GROUPS, [X[:4], X[4:]], tmp_path / "o.jsonl"), []
+    whole = score(MODEL, GROUPS, [X], "information_gain")
+    for g in GROUPS:
+        assert torch.allclose(found.gains[g.name], whole.values[g.name], rtol=1e-4, atol=1e-8)
+    measure(
+        MODEL, GROUPS, [X[:4], X[4:]], tmp_path / "o.jsonl", progress=lambda done, of, seconds: told.append((done, of))
+    )
+    units = sum(g.size for g in GROUPS)
+    assert told[0] == told[-1] == (units, units)  # everything was there already
+
+
+def test_goes_on_after_an_interrupt_even_in_the_middle_of_a_line(tmp_path, monkeypatch):
+    file, asked = tmp_path / "o.jsonl", []
+    true_gains = measured_oracle.gains_of
+
+    def counted(model, groups, batches, units):
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        asked.append(units)
+        return true_gains(model, groups, batches, units)
+
+    monkeypatch.setattr(measured_oracle, "gains_of", counted)
+    with pytest.raises(KeyboardInterrupt):
+        measure(MODEL, GROUPS, [X], file)
+    with file.open("a") as out:
+        out.write('{"key": "stem:0,1", "gai')  # a crash while writing
+    again = []
+
+    def recorded(model, groups, batches, units):
+        again.append(units)
+        return true_gains(model, groups, batches, units)
+
+    monkeypatch.setattr(measured_oracle, "gains_of", recorded)
+    found = measure(MODEL, GROUPS, [X], file)
+    assert not [units for units in again if units in asked]
+    monkeypatch.setattr(measured_oracle, "gains_of", true_gains)
+    fresh = measure(MODEL, GROUPS, [X], tmp_path / "fresh.jsonl")
+    assert all(torch.equal(found.gains[n], v) for n, v in fresh.gains.items())
+    assert measure(MODEL, GROUPS, [X], file).seconds == pytest.approx(found.seconds)
+    lines = file.read_text().splitlines()
+    assert sum(line.startswith('{"key"') and line.endswith("}") for line in lines) == len(lines) - 2
+
+
+def test_a_share_measures_some_units_of_every_group_and_they_are_the_same_each_time(tmp_path):
+    units = sampled_units(GROUPS, 0.5, seed=3)
+    assert all(torch.equal(units[n], v) for n, v in sampled_units(GROUPS, 0.5, seed=3).items())
+    assert {n: len(v) for n, v in units.items()} == {g.name: max(1, round(0.5 * g.size)) for g in GROUPS}
+    found = measure(MODEL, GROUPS, [X], tmp_path / "o.jsonl", share=0.5, seed=3)
+    whole = score(MODEL, GROUPS, [X], "information_gain")
+    for n, v in units.items():
+        assert torch.allclose(found.gains[n], whole.values[n][v], rtol=1e-4, atol=1e-8)
+
+
+def test_another_network_or_other_images_are_refused(tmp_path):
+    measure(MODEL, GROUPS[:1], [X], tmp_path / "o.jsonl")
+    for model, x in ((network("Residual", seed=1), X), (MODEL, X + 1)):
+        with pytest.raises(EasiEdgeError, match="another network or of other images"):
+            measure(model, GROUPS[:1], [x], tmp_path / "o.jsonl")
+    assert json.loads((tmp_path / "o.jsonl").read_text().splitlines()[0])["identity"]
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_shares_outside_0_to_1_are_refused(share):
+    with pytest.raises(EasiEdgeError, match="outside"):
+        sampled_units(GROUPS, share, 0)
