@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 
 from easiedge.model.gates import gated
 from easiedge.model.graph import evaluating, trace
+from easiedge.model.operations import in_place
 from easiedge.scoring.batches import Batches, Tutor, logits_of, on_device, told_by
 from easiedge.unit import FilterGroup, FilterScores
 
@@ -53,20 +54,15 @@ class _Recorder(fx.Interpreter):
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced, garbage_collect_values=False)
+        self.modules = dict(traced.named_modules())
         self.record: dict[fx.Node, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         """Compute and record; what a reader changes in place is recorded as a copy."""
         value = super().run_node(n)
-        changed = isinstance(value, Tensor) and any(self._in_place(user) for user in n.users)
+        changed = isinstance(value, Tensor) and any(in_place(user, self.modules) for user in n.users)
         self.record[n] = value.clone() if changed else value
         return value
-
-    def _in_place(self, user: fx.Node) -> bool:
-        if user.op == "call_module":
-            return bool(getattr(self.fetch_attr(str(user.target)), "inplace", False))
-        name = user.target if isinstance(user.target, str) else getattr(user.target, "__name__", "")
-        return name.endswith("_") or name in ("iadd", "isub", "imul", "itruediv") or bool(user.kwargs.get("inplace"))
 
 
 def information_gain(
