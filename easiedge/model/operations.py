@@ -170,7 +170,7 @@ _PADS = {F.pad, torch.nn.functional.pad}
 def kind(node: fx.Node, modules: dict[str, nn.Module]) -> str:
     """Classify a node: what it does to the channels that flow through it."""
     if node.op == "call_module":
-        return _module_kind(modules[str(node.target)])
+        return module_kind(modules[str(node.target)])
     if node.op in ("call_function", "call_method"):
         for name, targets in _BY_KIND:
             if _in(node.target, targets):
@@ -201,7 +201,8 @@ def _in(target: Any, targets: set[Any]) -> bool:
         return False
 
 
-def _module_kind(module: nn.Module) -> str:
+def module_kind(module: nn.Module) -> str:
+    """Classify a layer, as `kind` does for a node that calls it."""
     if isinstance(module, CONVOLUTIONS) and type(module) in CONVOLUTIONS:
         return "conv"
     if type(module) in LINEAR:
@@ -239,6 +240,14 @@ def keeps_zero(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
         return isinstance(out, Tensor) and bool(out.abs().max() == 0)
     except (TypeError, RuntimeError, ValueError):
         return False
+
+
+def in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Whether a node changes its first argument."""
+    if node.op == "call_module":
+        return bool(getattr(modules[str(node.target)], "inplace", False))
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return name.endswith("_") or name in ("iadd", "isub", "imul", "itruediv") or bool(node.kwargs.get("inplace"))
 
 
 def is_depthwise(module: nn.Module) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from easiedge.errors import DataError, EasiEdgeError
@@ -14,6 +15,26 @@ from easiedge.model.logits import class_logits
 
 Batches = Iterable[Any]
 Tutor = Callable[[Tensor], Tensor] | Sequence[Tensor]
+
+# every criterion that is content with inputs alone, best first; a test compares it with the registry
+WITHOUT_LABELS = (
+    "taylor_information_gain",
+    "joint_information_gain",
+    "information_gain",
+    "optimal_brain_surgeon",
+    "optimal_brain_damage",
+    "mutual_information",
+    "activation_entropy",
+    "mean_activation",
+    "apoz",
+    "hrank",
+    "lamp",
+    "l1_magnitude",
+    "l2_magnitude",
+    "geometric_median",
+    "network_slimming",
+    "random",
+)
 
 
 def inputs_of(batch: Any) -> Tensor:
@@ -28,8 +49,8 @@ def labels_of(batch: Any, criterion: str) -> Tensor:
     """The labels of a batch ``(x, y)``."""
     if isinstance(batch, Tensor) or len(batch) < 2 or not isinstance(batch[1], Tensor):
         raise DataError(
-            f"criterion {criterion!r} needs labels: give batches of (inputs, targets), or choose taylor_information_gain, "
-            "joint_information_gain, information_gain, magnitude or random, which do not"
+            f"criterion {criterion!r} needs labels: give batches of (inputs, targets), or choose one that does not: "
+            f"{', '.join(WITHOUT_LABELS)}"
         )
     return batch[1]
 
@@ -64,3 +85,23 @@ def logits_of(output: Any, batch: int) -> Tensor:
             f"the network's outputs on calibration batch {batch} are not finite: check the weights and the inputs"
         )
     return logits
+
+
+def one_hot(labels: Tensor, logits: Tensor) -> Tensor:
+    """The labels ``[batch]`` as rows of zeros and a one, ``[batch, classes]``, in the dtype of the logits ``[batch, classes]``.
+
+    Raises:
+        DataError: the labels are not one class number per image, in the range of the network's classes.
+    """
+    batch, classes = logits.shape
+    if labels.shape != (batch,) or labels.is_floating_point() or labels.is_complex():
+        raise DataError(
+            f"labels must be one class number for each of the {batch} images of a batch, not {labels.dtype} of shape {list(labels.shape)}"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise DataError(
+            f"classes do not match: the labels run from {low} to {high}, the network has {classes} classes (0 to {classes - 1}); "
+            "give the data that it was trained for, or a network with as many classes"
+        )
+    return F.one_hot(labels.long(), classes).to(logits.dtype)

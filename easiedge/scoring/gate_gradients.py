@@ -15,10 +15,24 @@ import torch
 from torch import Tensor, nn
 
 from easiedge.model.gates import gate_row, unit_of_channel
-from easiedge.model.graph import device_of
+from easiedge.model.graph import device_of, evaluating
 from easiedge.model.inference import merged
 from easiedge.scoring.batches import Batches, logits_of, on_device
 from easiedge.unit import FilterGroup, FilterMask
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[nn.Module]:
+    """Eval mode and no gradients for the weights within the context; both restored afterwards."""
+    flags = [(p, p.requires_grad) for p in model.parameters()]
+    with evaluating(model):
+        for p, _ in flags:
+            p.requires_grad_(False)
+        try:
+            yield model
+        finally:
+            for p, flag in flags:
+                p.requires_grad_(flag)
 
 
 class _Gate(torch.autograd.Function):
@@ -79,16 +93,19 @@ def gated_batches(
     criterion: str,
     mask: FilterMask | None = None,
     labels: bool = False,
+    merge: bool = True,
 ) -> Iterator[GatedBatch]:
     """Run ``model`` on every batch with gates at ``mask`` (default: all 1) and yield what can be differentiated by them.
 
-    A merged copy of the network is run (`easiedge.model.inference`); ``model`` itself is not touched.
+    A merged copy of the network is run (`easiedge.model.inference`), and ``model`` itself is not touched; with ``merge=False``
+    it is run as it is, which must not change a gated output in place.
     """
     device, units = device_of(model), sum(g.size for g in groups)
-    network, start = merged(model), gate_row(groups, mask or FilterMask.full(groups), device)
+    network: nn.Module = merged(model) if merge else model
+    start = gate_row(groups, mask or FilterMask.full(groups), device)
     owners = {layer: owner.to(device) for layer, owner in unit_of_channel(model, groups).items()}
     gates: dict[str, Tensor] = {}
-    with _tapped(network, owners, torch.cat([start[0], start.new_ones(1)]), gates):
+    with frozen(network), _tapped(network, owners, torch.cat([start[0], start.new_ones(1)]), gates):
         for number, (x, y) in enumerate(on_device(model, batches, criterion, labels)):
             gates.clear()
             with torch.enable_grad():

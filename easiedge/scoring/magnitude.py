@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
+from easiedge.scoring.filters import unit_filters
 from easiedge.unit import FilterGroup, FilterScores
 
 
@@ -24,17 +24,10 @@ def magnitude(
     """Score units by the L1 (``p=1``) or L2 (``p=2``) norm of their filters; no data is needed."""
     if p not in (1, 2):
         raise EasiEdgeError(f"magnitude knows p=1 (L1) and p=2 (L2), not p={p}")
-    values = {group.name: _norms(model, group, p, per_weight) for group in groups}
+    values = {group.name: _norms(unit_filters(model, group), p, per_weight) for group in groups}
     return FilterScores(values, f"l{p}_magnitude")
 
 
-def _norms(model: nn.Module, group: FilterGroup, p: int, per_weight: bool) -> Tensor:
-    total, weights = torch.zeros(group.size, dtype=torch.float64), 0
-    for layer in group.layers:
-        weight = model.get_submodule(layer).weight
-        assert isinstance(weight, Tensor)
-        index = group.produced(layer)
-        rows = weight.detach().double().cpu().flatten(1)[index]  # [units, width, weights]
-        total += rows.abs().pow(p).sum((1, 2))
-        weights += rows[0].numel()
-    return (total / weights if per_weight else total) ** (1.0 / p)
+def _norms(filters: Tensor, p: int, per_weight: bool) -> Tensor:
+    total = filters.abs().pow(p).sum(1)
+    return (total / filters.shape[1] if per_weight else total) ** (1.0 / p)

@@ -11,13 +11,25 @@ import torch
 from torch import nn
 
 from easiedge.errors import EasiEdgeError
+from easiedge.scoring.activation_entropy import activation_entropy
+from easiedge.scoring.apoz import apoz
 from easiedge.scoring.batches import Batches
 from easiedge.scoring.determinism import Checked
+from easiedge.scoring.geometric_median import geometric_median
+from easiedge.scoring.hrank import hrank
 from easiedge.scoring.information_gain import information_gain
 from easiedge.scoring.joint_information_gain import joint_information_gain
+from easiedge.scoring.lamp import lamp
+from easiedge.scoring.layer_wise_relevance import layer_wise_relevance
 from easiedge.scoring.magnitude import magnitude
+from easiedge.scoring.mean_activation import mean_activation
+from easiedge.scoring.mutual_information import mutual_information
+from easiedge.scoring.network_slimming import network_slimming
+from easiedge.scoring.optimal_brain_damage import optimal_brain_damage
+from easiedge.scoring.optimal_brain_surgeon import optimal_brain_surgeon
 from easiedge.scoring.random_order import random_order
 from easiedge.scoring.squared_taylor import squared_taylor
+from easiedge.scoring.taylor_2017 import taylor_2017
 from easiedge.scoring.taylor_information_gain import taylor_information_gain
 from easiedge.unit import FilterGroup, FilterScores
 
@@ -25,9 +37,21 @@ CRITERIA: dict[str, Callable[..., FilterScores]] = {
     "information_gain": information_gain,
     "taylor_information_gain": taylor_information_gain,
     "joint_information_gain": joint_information_gain,
+    "optimal_brain_surgeon": optimal_brain_surgeon,
+    "optimal_brain_damage": optimal_brain_damage,
     "squared_taylor": squared_taylor,
+    "taylor_2017": taylor_2017,
+    "layer_wise_relevance": layer_wise_relevance,
+    "mutual_information": mutual_information,
+    "activation_entropy": activation_entropy,
+    "mean_activation": mean_activation,
+    "apoz": apoz,
+    "hrank": hrank,
+    "lamp": lamp,
     "l1_magnitude": partial(magnitude, p=1),
     "l2_magnitude": partial(magnitude, p=2),
+    "geometric_median": geometric_median,
+    "network_slimming": network_slimming,
     "random": random_order,
 }
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from easiedge.model.gates import columns
-from easiedge.scoring.batches import Batches
+from easiedge.scoring.batches import Batches, one_hot
 from easiedge.scoring.gate_gradients import gated_batches
 from easiedge.unit import FilterGroup, FilterMask, FilterScores
 
@@ -27,7 +26,7 @@ def squared_taylor(
     for batch in gated_batches(model, groups, batches, "squared_taylor", mask, labels=True):
         assert batch.targets is not None
         p = batch.logits.detach().softmax(1)
-        rows = batch.rows(p - F.one_hot(batch.targets, p.shape[1]).to(p), last=True)
+        rows = batch.rows(p - one_hot(batch.targets, p), last=True)
         total += rows.double().square().sum(0).cpu()
         images += len(p)
     return FilterScores({name: total[span] / images for name, span in columns(groups).items()}, "squared_taylor")

@@ -20,8 +20,9 @@ from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import evaluating, trace
 from easiedge.model.operations import CHANNEL_NORMS, CONVOLUTIONS
+from easiedge.model.patches import answers, patches
 from easiedge.scoring.batches import Batches, on_device
-from easiedge.surgery.least_squares import NormalEquations, Sampling, answers, patches
+from easiedge.surgery.least_squares import NormalEquations, Sampling
 from easiedge.surgery.shrink import kept_channels, shrink
 from easiedge.unit import FilterGroup, FilterMask
 

@@ -9,8 +9,9 @@ from torch import nn
 
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.gates import masked
+from easiedge.model.patches import answers, patches
 from easiedge.surgery.compensate import compensate, compensated, dense_targets
-from easiedge.surgery.least_squares import NormalEquations, answers, patches
+from easiedge.surgery.least_squares import NormalEquations
 from easiedge.surgery.select import select
 from easiedge.unit import Budget, FilterMask
 
