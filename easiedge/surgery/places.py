@@ -25,6 +25,7 @@ from easiedge.model.operations import CHANNEL_NORMS, CONVOLUTIONS
 LAYERS = (*CONVOLUTIONS, nn.Linear)
 SMALLEST_SCALE = 1e-2  # of the layer's median: a norm that scales less than this hides the layer from the sum
 _PLAIN_SUMS = {operator.add, operator.iadd, torch.add, "add", "add_"}
+_IN_PLACE = {"iadd", "isub", "imul", "itruediv", "setitem"}
 _log = logging.getLogger(__name__)
 
 
@@ -72,7 +73,7 @@ def find_places(walk: LabelPropagation, sums: bool = True) -> list[Place]:
             places.append(Place(layer, names, sources))
             continue
         norm = _norm_behind(uses[0], walk)
-        total, other = _sum_behind(norm or uses[0], uses[0], walk, nodes) if sums else (None, None)
+        total, other = _sum_behind(norm or uses[0], uses[0], walk, before) if sums else (None, None)
         places.append(Place(layer, names, sources, str(norm.target) if norm else None, total, other))
     if left:
         _log.warning(
@@ -109,9 +110,9 @@ def _norm_behind(call: fx.Node, walk: LabelPropagation) -> fx.Node | None:
 
 
 def _sum_behind(
-    end: fx.Node, call: fx.Node, walk: LabelPropagation, nodes: list[fx.Node]
+    end: fx.Node, call: fx.Node, walk: LabelPropagation, before: dict[fx.Node, set[fx.Node]]
 ) -> tuple[str, str] | tuple[None, None]:
-    """The sum that reads ``end`` alone, and its other operand, where that is known before ``call`` runs."""
+    """The sum that reads ``end`` alone, and its other operand, where that can be known before ``call`` runs."""
     user = next(iter(end.users)) if len(end.users) == 1 else None
     if user is None or user.op == "call_module" or user.target not in _PLAIN_SUMS or user.kwargs or len(user.args) != 2:
         return None, None
@@ -119,8 +120,19 @@ def _sum_behind(
     if len(operands) != 1 or not isinstance(operands[0], fx.Node):
         return None, None
     other = operands[0]
-    alike = walk.shapes.get(other) == walk.shapes.get(user) == walk.shapes.get(call)
-    return (user.name, other.name) if alike and nodes.index(other) < nodes.index(call) else (None, None)
+    if not walk.shapes.get(other) == walk.shapes.get(user) == walk.shapes.get(call):
+        return None, None
+    ahead = {n for n in before[other] | {other} if call < n}
+    if call in before[other] or any(_in_place(n, walk) for n in ahead):
+        return None, None
+    return user.name, other.name
+
+
+def _in_place(n: fx.Node, walk: LabelPropagation) -> bool:
+    if n.op == "call_module":
+        return bool(getattr(walk.modules[str(n.target)], "inplace", False))
+    name = getattr(n.target, "__name__", str(n.target))
+    return name.endswith("_") or name in _IN_PLACE or True in (*n.args, *n.kwargs.values())
 
 
 def before_sum(norm: nn.Module | None, remainder: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,7 +44,10 @@ class Replay:
         self._alive = self._bytes_per_image()
 
     def at(self, stops: Sequence[Stop]) -> Iterator[list[list[Any]]]:
-        """For each batch: the values asked for at each stop; checkpoints move to the first one."""
+        """For each batch: the values asked for at each stop; checkpoints move to the first one.
+
+        What has not run by then is computed ahead, so it must not depend on the node there nor work in place.
+        """
         fresh = self.calibration.inputs(self.device) if len(self._checkpoints) < len(self.calibration) else None
         first, several = stops[0][0], len(stops) > 1
         for batch, images_in_it in enumerate(self.calibration.sizes):
@@ -58,7 +61,7 @@ class Replay:
             for stop, wanted in stops:
                 self._run(values, start, stop, images, wanted)
                 start = stop
-                found = [values[name] for name in wanted]
+                found = [self._ahead(name, dict(values), images) for name in wanted]
                 seen.append(copy.deepcopy(found) if several else found)
                 if moves and stop == first:
                     values = {name: v for name, v in values.items() if self.last.get(name, -1) >= stop}
@@ -84,6 +87,15 @@ class Replay:
             for a in n.all_input_nodes:
                 if self.last[a.name] == i and a.name not in wanted:
                     values.pop(a.name, None)
+
+    def _ahead(self, name: str, values: Values, images: Tensor | None) -> Any:
+        """The value of a node that may not have run yet, where what it needs has; it will run again in its turn."""
+        if name not in values:
+            n = self.nodes[self.number[name]]
+            for a in n.all_input_nodes:
+                values[a.name] = self._ahead(a.name, values, images)
+            values[name] = self._value(n, values, images)
+        return values[name]
 
     def _value(self, n: fx.Node, values: Mapping[str, Any], images: Tensor | None) -> Any:
         if n.op == "placeholder":
