@@ -21,8 +21,7 @@ from easiedge.report.fidelity_record import CurvePoint, Fidelity, Scored
 from easiedge.scoring.agreement import agreement, kendall, spearman
 from easiedge.scoring.measured_oracle import Measured, measure, sampled_units
 from easiedge.scoring.score import CRITERIA, accepts, criterion_by_name, score
-from easiedge.surgery.compensate import dense_targets
-from easiedge.surgery.removal_curve import correct, mask_at, network_without
+from easiedge.surgery.removal_curve import Removal, correct, mask_at
 from easiedge.unit import FilterScores
 
 log = logging.getLogger(__name__)
@@ -169,7 +168,7 @@ def _curves(
     if not len(cfg.removed):
         return dense, points
     cost, floors = network_cost(network, parts.groups, example), parts.selection.floors
-    targets = dense_targets(network, parts.calibration) if "least_squares" in cfg.compensation else None
+    removal = Removal(network, parts.groups, parts.calibration)
     with Bar(
         len(scores) * len(cfg.scopes) * len(cfg.removed) * len(cfg.compensation), "accuracy curves", "points"
     ) as bar:
@@ -180,8 +179,7 @@ def _curves(
                     left = cost.total(mask.kept())
                     kept = {q: left[q] / cost.dense[q] for q in ("params", "macs")}
                     for compensation in cfg.compensation:
-                        fit = targets if compensation == "least_squares" else None
-                        smaller = network_without(network, parts.groups, mask, example, fit)
+                        smaller = removal.smaller(mask, refit=compensation == "least_squares")
                         points.append(
                             CurvePoint(label, scope, compensation, float(share), correct(smaller, evaluation), kept)
                         )

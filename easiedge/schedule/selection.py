@@ -12,7 +12,7 @@ from torch import fx, nn
 from easiedge.projection.budget import Floors
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.score import criterion_by_name
-from easiedge.surgery.compensate import compensated, dense_targets
+from easiedge.surgery.compensate import Compensation
 from easiedge.surgery.select import Progress, select
 from easiedge.surgery.shrink import shrink
 from easiedge.unit import Budget, FilterGroup, FilterMask
@@ -76,5 +76,5 @@ class Selection:
         """The network with refitted weights (a copy), and the same shrunk; without compensation the weights are as they were."""
         if self.compensation != "least_squares":
             return copy.deepcopy(network), shrink(network, groups, mask, inputs_of(batches[0])[:2])
-        targets = dense_targets(network, batches, positions=self.positions)
-        return compensated(network, groups, mask, targets, self.ridge)
+        session = Compensation(network, groups, batches, ridge=self.ridge, positions=self.positions)
+        return session.compensated(mask)

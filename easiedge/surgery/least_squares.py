@@ -13,6 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+BLOCK = (
+    512  # columns of a block of A: small enough to skip what lies below the diagonal, large enough for a fast product
+)
+
 
 class Sampling:
     """Which output positions of a layer are compared: the same in the dense and in the pruned network."""
@@ -31,13 +35,19 @@ class Sampling:
 class NormalEquations:
     """Accumulate ``A`` and ``sum a (T - V0 a)'`` of one layer over batches, then solve.
 
-    Memory: ``8 * groups * (width**2 + width * outputs)`` bytes, whatever the number of images.
+    ``A`` is symmetric, so only the blocks on and above its diagonal are multiplied out, in the precision of ``a``, and added
+    up in float64.
+
+    Memory: ``8 * groups * (width**2 + width * outputs)`` bytes, whatever the number of images; three times that to solve.
     """
 
     def __init__(self, module: nn.Module, offset: bool) -> None:
         assert isinstance(module.weight, Tensor)
         self.groups = int(getattr(module, "groups", 1))
         start = module.weight.detach().flatten(1).double().reshape(self.groups, -1, module.weight[0].numel())
+        self.width = start.shape[2]
+        self.gram = start.new_zeros(self.groups, self.width, self.width)  # blocks on and above the diagonal
+        self.sums = start.new_zeros(self.groups, self.width)
         self.offset = offset
         if offset:
             own = (
@@ -46,30 +56,46 @@ class NormalEquations:
                 else start.new_zeros(module.weight.shape[0])
             )
             start = torch.cat([start, own.reshape(self.groups, -1, 1)], 2)
-        self.start = start  # [groups, outputs, width]
-        width = start.shape[2]
-        self.gram = start.new_zeros(self.groups, width, width)
-        self.cross = start.new_zeros(self.groups, width, start.shape[1])
+        self.start = start  # [groups, outputs, width, and 1 with an offset]
+        self.cross = start.new_zeros(self.groups, start.shape[2], start.shape[1])
         self.before = self.rows = 0.0
 
-    def add(self, a: Tensor, targets: Tensor) -> None:
-        """Add rows: ``a`` ``[rows, groups, width]`` and ``targets`` ``[rows, outputs of all groups]``."""
-        if self.offset:
-            a = torch.cat([a, a.new_ones(*a.shape[:2], 1)], 2)
+    def add(self, a: Tensor, targets: Tensor, sure: Tensor | None = None) -> None:
+        """Add rows: ``a`` ``[rows, groups, width]`` and ``targets`` ``[rows, outputs of all groups]``.
+
+        Outputs that are not ``sure`` (bool ``[outputs of all groups]``) have no target: their weights stay.
+        """
         a = a.transpose(0, 1)  # [groups, rows, width]
-        t = targets.reshape(len(targets), self.groups, -1).transpose(0, 1)
-        error = t - a @ self.start.to(a.dtype).transpose(1, 2)
-        self.gram += (a.transpose(1, 2) @ a).double()
-        self.cross += (a.transpose(1, 2) @ error).double()
-        self.before += float(error.double().square().sum())
+        start = self.start.to(a.dtype)
+        error = targets.reshape(len(targets), self.groups, -1).transpose(0, 1) - a @ start[..., : self.width].mT
+        if self.offset:
+            error = error - start[..., self.width :].mT
+        if sure is not None:
+            error = error * sure.reshape(self.groups, 1, -1)
+        if self.offset:
+            self.cross[:, self.width] += error.sum(1, dtype=torch.float64)
+            self.sums += a.sum(1, dtype=torch.float64)
+        for i in range(0, self.width, BLOCK):
+            self.gram[:, i : i + BLOCK, i:] += a[..., i : i + BLOCK].mT @ a[..., i:]
+        self.cross[:, : self.width] += a.mT @ error
+        self.before += float(error.square().sum(dtype=torch.float64))
         self.rows += a.shape[1]
+
+    def matrix(self) -> Tensor:
+        """``A`` in full ``[groups, width, width]``, the appended 1 included."""
+        width = self.start.shape[2]
+        full = self.gram.new_empty(self.groups, width, width)
+        full[:, : self.width, : self.width] = self.gram.triu() + self.gram.triu(1).mT
+        if self.offset:
+            full[:, self.width, : self.width] = full[:, : self.width, self.width] = self.sums
+            full[:, self.width, self.width] = self.rows
+        return full
 
     def solve(self, ridge: float) -> tuple[Tensor, Tensor | None]:
         """New weights ``[outputs, width]`` and, with an offset, new biases ``[outputs]``."""
-        diagonal = self.gram.diagonal(dim1=1, dim2=2)
-        lam = (ridge * diagonal.mean(1)).clamp_min(1e-12)
-        regular = self.gram + torch.diag_embed(lam[:, None].expand_as(diagonal))
-        factor = torch.linalg.cholesky(regular)
-        change = torch.cholesky_solve(self.cross, factor).transpose(1, 2)
+        regular = self.matrix()
+        diagonal = regular.diagonal(dim1=1, dim2=2)
+        diagonal += (ridge * diagonal.mean(1, keepdim=True)).clamp_min(1e-12)
+        change = torch.cholesky_solve(self.cross, torch.linalg.cholesky(regular)).mT
         new = (self.start + change).reshape(-1, self.start.shape[2])
         return (new[:, :-1], new[:, -1]) if self.offset else (new, None)

@@ -17,14 +17,16 @@ from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
-from easiedge.model.graph import device_of, evaluating
+from easiedge.model.filter_groups import analyse
+from easiedge.model.graph import device_of, evaluating, two_images
 from easiedge.model.restrict import restrict, widen
 from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
 from easiedge.projection.project import SCOPES, choose
 from easiedge.scoring.batches import Batches, inputs_of
 from easiedge.scoring.score import accepts, score
-from easiedge.surgery.compensate import Targets, compensated, dense_targets
-from easiedge.surgery.shrink import shrink
+from easiedge.surgery.calibration import Calibration
+from easiedge.surgery.compensate import MEMORY, Compensation
+from easiedge.surgery.shrink import cut
 from easiedge.unit import Budget, FilterGroup, FilterMask
 
 Progress = Callable[[int, int, FilterMask], None]
@@ -47,6 +49,7 @@ def select(
     round_to: int = 1,
     ridge: float = 1e-3,
     positions: int = 32,
+    memory: float = MEMORY,
     progress: Progress | None = None,
     **options: Any,
 ) -> FilterMask:
@@ -68,6 +71,7 @@ def select(
         round_to: floor, as in `project`.
         ridge: of the compensation, as in `compensate`.
         positions: of the compensation, as in `compensate`.
+        memory: bytes that the compensation may keep between layers, and of a loader's batches, as in `compensate`.
         progress: called after each chunk with (chunks done, chunks in all, mask so far).
         **options: of the criterion, such as ``probe`` and ``passes``.
 
@@ -83,33 +87,29 @@ def select(
         raise EasiEdgeError(
             f"chunk={chunk} is outside (0, 1]: give the share of units to remove between two expansions"
         )
-    kept_batches = list(batches)
-    if not kept_batches:
-        raise EasiEdgeError(
-            "select was given no calibration batches: pass a list of batches, or a loader that is not used up"
-        )
-    example = inputs_of(kept_batches[0])[:2] if example_inputs is None else example_inputs
+    calibration = Calibration(batches, memory / 4, "select")
+    example = calibration.example if example_inputs is None else example_inputs
     cost = network_cost(model, groups, example)
     floors = Floors(min_units, max_ratio, round_to)
     limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
     steps = max(1, math.ceil(max(budget.shares().values()) / chunk - 1e-9)) if budget.shares() else 1
     fit = compensation == "least_squares"
-    targets = dense_targets(model, kept_batches, positions=positions) if fit else None
     if accepts(criterion, "tutor"):
-        options = {"tutor": _reference(tutor or model, kept_batches), **options}
+        options = {"tutor": _reference(tutor or model, calibration), **options}
+    following = _next_network(model, groups, calibration, example, ridge, positions, memory if fit else None)
     mask = FilterMask.full(groups)
     earlier: list[FilterMask] = []
     current: nn.Module = model
     for step in range(1, steps + 1):
         here = restrict(groups, mask)
-        scores = score(current, here, kept_batches, criterion, **options)
+        scores = score(current, here, calibration, criterion, **options)
         bounds = limits(budget.scaled(step / steps), groups, cost, floors)
         earlier.append(mask)
         mask = widen(choose(scores, here, bounds, scope), mask)
         if progress is not None:
             progress(step, steps, mask)
         if step < steps:
-            current = _smaller(model, groups, mask, example, targets, ridge)
+            current = following(mask)
     mask = _put_back(mask, earlier, groups, limits(budget, groups, cost, floors))
     warn_of_collapse(mask.kept(), groups)
     return mask
@@ -135,21 +135,28 @@ def _put_back(
     return FilterMask(keep)
 
 
-def _smaller(
+def _next_network(
     model: nn.Module,
     groups: Sequence[FilterGroup],
-    mask: FilterMask,
+    calibration: Calibration,
     example: Any,
-    targets: Targets | None,
     ridge: float,
-) -> nn.Module:
-    if targets is None:
-        return shrink(model, groups, mask, example)
-    return compensated(model, groups, mask, targets, ridge)[1]
+    positions: int,
+    memory: float | None,
+) -> Callable[[FilterMask], nn.Module]:
+    """From a mask to the network in which to expand next; compensated with ``memory`` bytes unless that is None.
+
+    Neither is proved to equal the masked network here: whoever removes the units in the end proves that.
+    """
+    if memory is not None:
+        return Compensation(model, groups, calibration, ridge=ridge, positions=positions, memory=memory).shrink
+    images = two_images(model, example)
+    walk = analyse(model, images)[0]
+    return lambda mask: cut(walk, groups, mask, images)
 
 
 @torch.no_grad()
-def _reference(tutor: nn.Module, batches: Sequence[Any]) -> list[Tensor]:
+def _reference(tutor: nn.Module, batches: Batches) -> list[Tensor]:
     """The tutor's logits on each batch, computed once."""
     device = device_of(tutor)
     with evaluating(tutor):

@@ -42,8 +42,20 @@ def shrink(
         EasiEdgeError: the mask does not fit, or a size in the forward cannot be rewritten.
         EquivalenceError: the result does not compute what the masked network computes.
     """
+    compact = cut(analyse(model, example_inputs)[0], groups, mask, two_images(model, example_inputs), model.training)
+    prove_equivalence(model, groups, mask, compact, [(two_images(model, example_inputs),)])
+    return compact
+
+
+def cut(
+    walk: LabelPropagation,
+    groups: Sequence[FilterGroup],
+    mask: FilterMask,
+    example_inputs: tuple[Tensor, ...],
+    training: bool = False,
+) -> fx.GraphModule:
+    """`shrink` of the network that ``walk`` has followed, without the proof: for steps on the way to a result that is proved."""
     mask.check(groups)
-    walk, _ = analyse(model, example_inputs)
     keep = kept_channels(walk, groups, mask)
     compact = copy.deepcopy(walk.traced)
     modules = dict(compact.named_modules())
@@ -54,12 +66,11 @@ def shrink(
             _slice_parameter(compact, layer, keep[layer, "out"])
     with evaluating(compact), torch.no_grad():
         unit_of = torch.from_numpy(components(walk)).long()
-        Rewriter(compact, walk, _kept_labels(walk, keep, unit_of), unit_of).run(*two_images(model, example_inputs))
+        Rewriter(compact, walk, _kept_labels(walk, keep, unit_of), unit_of).run(*example_inputs)
     compact.graph.eliminate_dead_code()
     compact.delete_all_unused_submodules()
     compact.recompile()
-    compact.training = model.training
-    prove_equivalence(model, groups, mask, compact, [(two_images(model, example_inputs),)])
+    compact.training = training
     return compact
 
 

@@ -13,7 +13,7 @@ from easiedge.model.cost import count, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.gates import masked
 from easiedge.projection.budget import Floors, limits
-from easiedge.surgery.compensate import compensated, dense_targets
+from easiedge.surgery.compensate import Compensation
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.surgery.select import select
 from easiedge.surgery.shrink import shrink
@@ -88,8 +88,7 @@ def test_compensation_passes_default_arguments_and_leaves_the_images_alone():
         x = images(32)
         before = x.clone()
         groups = find_groups(model, x)
-        targets = dense_targets(model, [x])
-        compact = compensated(model, groups, random_mask(groups, 0.4), targets)[1]
+        compact = Compensation(model, groups, [x]).compensated(random_mask(groups, 0.4))[1]
         assert torch.equal(x, before)
         results.append(compact(images(4)))
     assert torch.allclose(*results, atol=1e-5)
