@@ -55,7 +55,7 @@ def optimal_brain_damage(
                 found = iter(gradients)
                 for layer in layers:
                     deltas = [next(found) for _ in calls[layer]]
-                    part = saliency(layer, model.get_submodule(layer), calls[layer], deltas).cpu()
+                    part = saliency(model.get_submodule(layer), calls[layer], deltas).cpu()
                     channels[layer] = channels[layer] + part if layer in channels else part
             images += len(p)
     return FilterScores({g.name: 0.5 * _of_units(g, channels) / images for g in groups}, "optimal_brain_damage")

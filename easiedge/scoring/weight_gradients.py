@@ -27,30 +27,21 @@ FEW = 4  # output positions up to which pairs of positions cost less than the gr
 
 @dataclass(frozen=True)
 class Call:
-    """One run of a layer: its input, its output, and a zero added to the output, whose gradient is delta."""
+    """One run of a layer: its input (at a version), its output, and a zero added to the output, whose gradient is delta."""
 
     a: Tensor
     y: Tensor
     zero: Tensor
     version: int
 
-    def input(self, layer: str) -> Tensor:
-        """The input, if nothing has changed it in place since.
-
-        Raises:
-            ModelError: something has.
-        """
-        if self.a._version != self.version:
-            raise ModelError(
-                f"the input of layer {layer!r} is changed in place after the layer has read it, so its weight gradients are lost: "
-                "make that operation out of place"
-            )
-        return self.a
-
 
 @contextmanager
 def tapped(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[Call]]]:
-    """Within the context every run of one of ``layers`` is kept, in order."""
+    """Within the context every run of one of ``layers`` is kept, in order.
+
+    Raises:
+        ModelError: at the end, if an input has been changed in place after it was read.
+    """
     calls: dict[str, list[Call]] = {layer: [] for layer in layers}
 
     def tap(layer: str, a: Tensor, y: Tensor) -> Tensor:
@@ -64,25 +55,30 @@ def tapped(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[C
     ]
     try:
         yield calls
+        for layer in layers:
+            if any(call.a._version != call.version for call in calls[layer]):
+                raise ModelError(
+                    f"the input of layer {layer!r} is changed in place after the layer has read it, so its weight gradients are lost: "
+                    "make that operation out of place"
+                )
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def saliency(layer: str, module: nn.Module, calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
+def saliency(module: nn.Module, calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
     """Sum over images and over the parameters w of each output channel of ``(w dL/dw)^2``, float64 ``[channels]``.
 
     Args:
-        layer: its name, for messages.
         module: a convolution, a linear layer, a norm, or PReLU with a slope per channel.
         calls: the runs of the layer.
         deltas: the gradient of the scalar by the layer's output, for each run.
     """
     if isinstance(module, (nn.Linear, *CONVOLUTIONS)):
-        pairs = [(call.input(layer), delta) for call, delta in zip(calls, deltas, strict=True)]
+        pairs = [(call.a, delta) for call, delta in zip(calls, deltas, strict=True)]
         total = _of_filters(module, pairs)
     else:
-        total = _of_scale(layer, module, calls, deltas)
+        total = _of_scale(module, calls, deltas)
     bias = getattr(module, "bias", None)
     if isinstance(bias, Tensor):
         shift = sum(_over_positions(module, delta) for delta in deltas)
@@ -96,7 +92,7 @@ def _over_positions(module: nn.Module, values: Tensor) -> Tensor:
     return values.reshape(*values.shape[:2], -1).sum(2)
 
 
-def _of_scale(layer: str, module: nn.Module, calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
+def _of_scale(module: nn.Module, calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
     """A scale gamma or slope: ``gamma dL/dgamma = sum over p of delta * (what it scales, times gamma)``, read off the output."""
     bias, parts = getattr(module, "bias", None), []
     for call, delta in zip(calls, deltas, strict=True):
@@ -104,7 +100,7 @@ def _of_scale(layer: str, module: nn.Module, calls: Sequence[Call], deltas: Sequ
         if isinstance(bias, Tensor):
             part = part - bias.detach().reshape(-1, *[1] * (part.ndim - 2))
         if isinstance(module, nn.PReLU):
-            part = torch.where(call.input(layer) < 0, part, 0.0)
+            part = torch.where(call.a < 0, part, 0.0)
         parts.append(_over_positions(module, delta * part))
     return torch.stack(parts).sum(0).square().sum(0).double()
 
@@ -159,7 +155,7 @@ def _patches(module: nn.Module, a: Tensor, delta: Tensor) -> Tensor:
         padding = cast("tuple[int, ...]", module.padding)
         return F.unfold(a, module.kernel_size, module.dilation, padding, module.stride).transpose(1, 2)[:, None]
     positions = delta[0].numel() // (delta.shape[-1] if isinstance(module, nn.Linear) else delta.shape[1])
-    rows = patches(module, a, torch.arange(positions, device=a.device))
+    rows = patches(module, a, torch.arange(positions))
     return rows.unflatten(0, (len(a), positions)).transpose(1, 2)
 
 
