@@ -137,6 +137,14 @@ def network(name: str, seed: int = 0) -> nn.Module:
     return randomise_norms(NETWORKS[name](), seed).eval()
 
 
+@torch.no_grad()
+def centred(model: nn.Module, x: torch.Tensor) -> nn.Module:
+    """Shift the last layer's bias so that the logits have mean zero over ``x``: the network then predicts several classes."""
+    *_, last = (m for m in model.modules() if isinstance(m, nn.Linear))
+    last.bias -= model(x).mean(0)
+    return model
+
+
 def images(count: int = 4, seed: int = 0) -> torch.Tensor:
     """Random images of the size the networks expect."""
     return torch.randn(count, 2, 8, 8, generator=torch.Generator().manual_seed(seed))

@@ -109,7 +109,7 @@ def gated_batches(
         for number, (x, y) in enumerate(on_device(model, batches, criterion, labels)):
             gates.clear()
             with torch.enable_grad():
-                inputs = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+                inputs = x.contiguous(memory_format=torch.channels_last) if merge and x.ndim == 4 else x
                 logits = logits_of(network(inputs), number)
             yield GatedBatch(x, y, logits, dict(gates), owners, units)
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from easiedge.errors import EasiEdgeError
+from easiedge.errors import DataError, EasiEdgeError
 from easiedge.scoring.activations import binned, pooled, read_batches
 from easiedge.scoring.batches import Batches
 from easiedge.unit import FilterGroup, FilterScores
@@ -30,7 +30,10 @@ def mutual_information(
 ) -> FilterScores:
     """Score units by what their pooled activation says about the predicted class, in nats; no labels are needed.
 
-    Memory: 4 bytes per image, reading and unit, and 100 MB for the counts.
+    Memory: 4 bytes per image, reading and unit, and about 200 MB for the counts.
+
+    Raises:
+        DataError: the network predicts the same class for all images.
     """
     if bins < 2:
         raise EasiEdgeError(f"bins={bins} must be at least 2: with one bin every mutual information is zero")
@@ -40,7 +43,12 @@ def mutual_information(
         predicted.append(batch.logits.argmax(1).cpu())
         for name, values in batch.readings.items():
             kept[name].append(values.float().cpu())
-    _, classes = torch.cat(predicted).unique(return_inverse=True)
+    seen, classes = torch.cat(predicted).unique(return_inverse=True)
+    if len(seen) < 2:
+        raise DataError(
+            f"the network predicts class {int(seen)} for all {len(classes)} images, of which no unit can tell anything: "
+            "give images of several classes, or choose activation_entropy or taylor_information_gain"
+        )
     return FilterScores(
         {name: _information(binned(torch.cat(v), bins), bins, classes).mean(0) for name, v in kept.items()},
         "mutual_information",

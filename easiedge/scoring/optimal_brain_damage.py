@@ -35,7 +35,7 @@ def optimal_brain_damage(
 ) -> FilterScores:
     """Score units by the information that their weights lose one by one; no labels are needed.
 
-    Memory: the activations and gradients of one batch, and 128 MB (or what one image needs in one layer, where that is more).
+    Memory: the activations and gradients of one batch, and 130 MB (or what one image's input patches need in one layer, twice, where that is more).
     ``probe``, ``passes`` and ``seed`` as in `fisher_rows`.
     """
     vectors, generator = probe_vectors(probe, passes), torch.Generator().manual_seed(seed)
@@ -55,7 +55,7 @@ def optimal_brain_damage(
                 found = iter(gradients)
                 for layer in layers:
                     deltas = [next(found) for _ in calls[layer]]
-                    part = saliency(layer, model.get_submodule(layer), calls[layer], deltas).cpu()
+                    part = saliency(model.get_submodule(layer), calls[layer], deltas).cpu()
                     channels[layer] = channels[layer] + part if layer in channels else part
             images += len(p)
     return FilterScores({g.name: 0.5 * _of_units(g, channels) / images for g in groups}, "optimal_brain_damage")

@@ -6,7 +6,8 @@
 with F the Fisher form of the gates (`easiedge.scoring.joint_information_gain`) in place of the paper's Hessian of the loss by the
 weights: the information lost when unit i goes and all other gates are readjusted in the best way.  Without labels the gradient
 at the network itself is zero, as the paper assumes.  Between two units of which either could stand in for the other, both score
-low; the joint form is what sees that they must not both go.
+low; the joint form is what sees that they must not both go.  F has at most as many dimensions as rows (images times passes): with
+fewer rows than units nearly everything can be made up for, all scores come close to lambda / 2, and the order says little.
 """
 
 from __future__ import annotations

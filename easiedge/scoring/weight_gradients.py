@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -19,35 +20,28 @@ from easiedge.errors import ModelError
 from easiedge.model.operations import CONVOLUTIONS
 from easiedge.model.patches import patches
 
-FLOATS = 2**24  # patches and gradients of one layer that are held at once (64 MB in float32)
+FLOATS = 2**24  # input patches of one layer that are held at once (64 MB in float32)
+PIECE = 2**20  # weight gradients that are held at once
+FEW = 4  # output positions up to which pairs of positions cost less than the gradients of every image
 
 
 @dataclass(frozen=True)
 class Call:
-    """One run of a layer: its input, its output, and a zero added to the output, whose gradient is delta."""
+    """One run of a layer: its input (at a version), its output, and a zero added to the output, whose gradient is delta."""
 
     a: Tensor
     y: Tensor
     zero: Tensor
     version: int
 
-    def input(self, layer: str) -> Tensor:
-        """The input, if nothing has changed it in place since.
-
-        Raises:
-            ModelError: something has.
-        """
-        if self.a._version != self.version:
-            raise ModelError(
-                f"the input of layer {layer!r} is changed in place after the layer has read it, so its weight gradients are lost: "
-                "make that operation out of place"
-            )
-        return self.a
-
 
 @contextmanager
 def tapped(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[Call]]]:
-    """Within the context every run of one of ``layers`` is kept, in order."""
+    """Within the context every run of one of ``layers`` is kept, in order.
+
+    Raises:
+        ModelError: at the end, if an input has been changed in place after it was read.
+    """
     calls: dict[str, list[Call]] = {layer: [] for layer in layers}
 
     def tap(layer: str, a: Tensor, y: Tensor) -> Tensor:
@@ -61,25 +55,30 @@ def tapped(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[C
     ]
     try:
         yield calls
+        for layer in layers:
+            if any(call.a._version != call.version for call in calls[layer]):
+                raise ModelError(
+                    f"the input of layer {layer!r} is changed in place after the layer has read it, so its weight gradients are lost: "
+                    "make that operation out of place"
+                )
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def saliency(layer: str, module: nn.Module, calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
+def saliency(module: nn.Module, calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
     """Sum over images and over the parameters w of each output channel of ``(w dL/dw)^2``, float64 ``[channels]``.
 
     Args:
-        layer: its name, for messages.
         module: a convolution, a linear layer, a norm, or PReLU with a slope per channel.
         calls: the runs of the layer.
         deltas: the gradient of the scalar by the layer's output, for each run.
     """
     if isinstance(module, (nn.Linear, *CONVOLUTIONS)):
-        pairs = [(call.input(layer), delta) for call, delta in zip(calls, deltas, strict=True)]
+        pairs = [(call.a, delta) for call, delta in zip(calls, deltas, strict=True)]
         total = _of_filters(module, pairs)
     else:
-        total = _of_scale(layer, module, calls, deltas)
+        total = _of_scale(module, calls, deltas)
     bias = getattr(module, "bias", None)
     if isinstance(bias, Tensor):
         shift = sum(_over_positions(module, delta) for delta in deltas)
@@ -93,7 +92,7 @@ def _over_positions(module: nn.Module, values: Tensor) -> Tensor:
     return values.reshape(*values.shape[:2], -1).sum(2)
 
 
-def _of_scale(layer: str, module: nn.Module, calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
+def _of_scale(module: nn.Module, calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
     """A scale gamma or slope: ``gamma dL/dgamma = sum over p of delta * (what it scales, times gamma)``, read off the output."""
     bias, parts = getattr(module, "bias", None), []
     for call, delta in zip(calls, deltas, strict=True):
@@ -101,46 +100,70 @@ def _of_scale(layer: str, module: nn.Module, calls: Sequence[Call], deltas: Sequ
         if isinstance(bias, Tensor):
             part = part - bias.detach().reshape(-1, *[1] * (part.ndim - 2))
         if isinstance(module, nn.PReLU):
-            part = torch.where(call.input(layer) < 0, part, 0.0)
+            part = torch.where(call.a < 0, part, 0.0)
         parts.append(_over_positions(module, delta * part))
     return torch.stack(parts).sum(0).square().sum(0).double()
 
 
 def _of_filters(module: nn.Module, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Sum over images, ``[channels]``; the positions of all runs stand one after the other."""
     assert isinstance(module.weight, Tensor)
     groups = int(getattr(module, "groups", 1))
-    squares = module.weight.detach().flatten(1).square()  # [outputs, width]
-    outputs, width = squares.shape
-    if len(pairs) == 1 and pairs[0][1].ndim == 2:  # one position: the square of a product is the product of squares
-        a, delta = pairs[0]
-        return (delta.square() * F.linear(a.square(), squares)).sum(0).double()
-    images = len(pairs[0][0])
-    positions = max(delta[0].numel() // outputs for _, delta in pairs)
-    step = max(1, FLOATS // (groups * positions * width + outputs * width))
-    total = squares.new_zeros(outputs, dtype=torch.float64)
-    for start in range(0, images, step):
+    squares = module.weight.detach().flatten(1).square().unflatten(0, (groups, -1))  # [groups, outputs, width]
+    positions = sum(delta[0].numel() // len(module.weight) for _, delta in pairs)
+    step = max(1, FLOATS // (groups * positions * squares.shape[2]))
+    total = squares.new_zeros(squares.shape[:2], dtype=torch.float64)
+    for start in range(0, len(pairs[0][0]), step):
         part = slice(start, start + step)
-        gradient = sum(_per_image(module, a[part], delta[part], groups) for a, delta in pairs)
-        assert isinstance(gradient, Tensor)
-        total += (gradient.square().sum(0) * squares).sum(1).double()
+        rows = torch.cat([_patches(module, a[part], delta) for a, delta in pairs], 2)
+        deltas = torch.cat([_deltas(module, delta[part], groups) for _, delta in pairs], 3)
+        if positions <= FEW:
+            total += _by_pairs(rows, deltas, squares)
+        else:
+            total += _by_gradients(rows, deltas, squares)
+    return total.flatten()
+
+
+def _by_pairs(rows: Tensor, deltas: Tensor, squares: Tensor) -> Tensor:
+    """``sum over p, q of delta_p delta_q <a_p a_q, w^2>``: without the gradients, for few positions; ``[groups, outputs]``."""
+    total = squares.new_zeros(squares.shape[:2], dtype=torch.float64)
+    for p in range(rows.shape[2]):
+        for q in range(p + 1):
+            products = torch.einsum("ngd,god->ngo", rows[:, :, p] * rows[:, :, q], squares)
+            both = (deltas[..., p] * deltas[..., q] * products).sum(0).double()
+            total += both if p == q else 2 * both
     return total
 
 
-def _per_image(module: nn.Module, a: Tensor, delta: Tensor, groups: int) -> Tensor:
-    """Gradient of each image by the weights, ``[images, outputs, width]``."""
-    images = len(a)
-    if isinstance(module, nn.Linear):
-        delta = delta.movedim(-1, 1)
-    delta = delta.flatten(2)  # [images, outputs, positions]
-    if (
-        isinstance(module, nn.Conv2d)
-        and groups == 1
-        and module.padding_mode == "zeros"
-        and not isinstance(module.padding, str)
-    ):
-        unfolded = F.unfold(a, module.kernel_size, module.dilation, module.padding, module.stride)
-        return delta @ unfolded.transpose(1, 2)
-    rows = patches(module, a, torch.arange(delta.shape[2], device=a.device))
-    rows = rows.reshape(images, delta.shape[2], groups, -1)
-    gradient = torch.einsum("ngop,npgd->ngod", delta.unflatten(1, (groups, -1)), rows)
-    return gradient.flatten(1, 2)
+def _by_gradients(rows: Tensor, deltas: Tensor, squares: Tensor) -> Tensor:
+    """``<G^2, w^2>`` with the gradients G of each image, in pieces that stay in the cache; ``[groups, outputs]``."""
+    groups, outputs, width = squares.shape
+    total = squares.new_zeros(groups, outputs, dtype=torch.float64)
+    images = max(1, min(8, PIECE // (groups * width)))
+    block = max(1, PIECE // (images * groups * width))
+    for a, delta in zip(rows.split(images), deltas.split(images), strict=True):
+        for start in range(0, outputs, block):
+            part = slice(start, start + block)
+            gradient = delta[:, :, part] @ a  # [images, groups, block, width]
+            total[:, part] += (gradient.square_().sum(0) * squares[:, part]).sum(2).double()
+    return total
+
+
+def _patches(module: nn.Module, a: Tensor, delta: Tensor) -> Tensor:
+    """Input patches ``[images, groups, positions, width]``."""
+    if isinstance(module, nn.Conv2d) and module.groups == 1 and _zero_padded(module):
+        padding = cast("tuple[int, ...]", module.padding)
+        return F.unfold(a, module.kernel_size, module.dilation, padding, module.stride).transpose(1, 2)[:, None]
+    positions = delta[0].numel() // (delta.shape[-1] if isinstance(module, nn.Linear) else delta.shape[1])
+    rows = patches(module, a, torch.arange(positions))
+    return rows.unflatten(0, (len(a), positions)).transpose(1, 2)
+
+
+def _zero_padded(module: nn.Conv2d) -> bool:
+    return module.padding_mode == "zeros" and not isinstance(module.padding, str)
+
+
+def _deltas(module: nn.Module, delta: Tensor, groups: int) -> Tensor:
+    """``[images, groups, outputs, positions]``."""
+    delta = delta.movedim(-1, 1) if isinstance(module, nn.Linear) else delta
+    return delta.reshape(len(delta), groups, delta.shape[1] // groups, -1)

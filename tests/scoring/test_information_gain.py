@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import NETWORKS, images, network, random_mask
+from networks import NETWORKS, centred, images, network, random_mask
 from oracle import information_gain_of, single_unit_masks
 
 from easiedge.errors import EasiEdgeError
@@ -92,7 +92,8 @@ def test_random_probes_are_unbiased(probe):
 
 @pytest.mark.parametrize("criterion", [c for c in CRITERIA if c != "random"])
 def test_scores_do_not_depend_on_the_batch_size(criterion):
-    model, x = network("Residual"), images(12)
+    x = images(12)
+    model = centred(network("Residual"), x)
     y = torch.arange(12) % 3
     groups = find_groups(model, x)
     whole = flat(score(model, groups, [(x, y)], criterion), groups)
@@ -102,7 +103,9 @@ def test_scores_do_not_depend_on_the_batch_size(criterion):
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_every_unit_gets_a_finite_score_and_the_model_is_left_alone(criterion):
-    model, x = network("Depthwise").train(), images(4)
+    name = "Residual" if criterion == "network_slimming" else "Depthwise"  # which has units without a norm
+    x = images(4)
+    model = centred(network(name), x).train()
     model.stem.weight.requires_grad_(False)
     groups = find_groups(model, x)
     before = {k: v.clone() for k, v in model.state_dict().items()}
@@ -111,6 +114,7 @@ def test_every_unit_gets_a_finite_score_and_the_model_is_left_alone(criterion):
     assert model.training and not model.stem.weight.requires_grad and model.head.weight.requires_grad
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
 def test_joint_form_is_the_quadratic_form_in_both_storages():
