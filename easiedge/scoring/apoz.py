@@ -5,7 +5,8 @@
 
 The paper removes the units with the highest APoZ; the score is turned round so that the lowest goes first.  A value counts as
 zero when it is not positive: behind a ReLU that is the same, and it keeps the measure defined for activation functions without
-exact zeros (hardswish, GELU).  The activation is what the unit's readers read (`easiedge.scoring.activations`).
+exact zeros (hardswish, GELU), though there it is a weak one: many units share the score 0.  The activation is what the unit's
+readers read (`easiedge.scoring.activations`).
 """
 
 from __future__ import annotations

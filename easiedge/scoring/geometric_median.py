@@ -30,7 +30,7 @@ def geometric_median(
 
 
 def _distances(filters: Tensor, per_weight: bool) -> Tensor:
-    # directly, not through inner products: those lose the small distances, which are the ones that matter here
-    total = torch.cdist(filters, filters, compute_mode="donot_use_mm_for_euclid_dist").sum(1)
+    centred = filters - filters.mean(0)  # distances by inner products lose digits where the filters lie far from 0
+    distances = torch.cdist(centred, centred, compute_mode="use_mm_for_euclid_dist").fill_diagonal_(0.0)
     others, weights = max(len(filters) - 1, 1), filters.shape[1]
-    return total / (others * weights**0.5) if per_weight else total
+    return distances.sum(1) / (others * weights**0.5) if per_weight else distances.sum(1)

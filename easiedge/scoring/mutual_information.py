@@ -66,7 +66,8 @@ def _information(bin_of: Tensor, bins: int, classes: Tensor) -> Tensor:
 def _counted(bin_of: Tensor, bins: int, classes: Tensor, seen: int) -> Tensor:
     units = bin_of.shape[1]
     cell = (torch.arange(units) * bins + bin_of) * seen + classes[:, None]
-    joint = torch.bincount(cell.flatten(), minlength=units * bins * seen).reshape(units, bins, seen) / len(bin_of)
-    joint = joint.double()
-    independent = joint.sum(2, keepdim=True) * joint.sum(1, keepdim=True)
-    return (torch.xlogy(joint, joint) - torch.xlogy(joint, independent)).sum((1, 2))
+    joint = torch.bincount(cell.flatten(), minlength=units * bins * seen).reshape(units, bins, seen).double()
+    # in whole numbers, so that a unit that never changes scores 0 exactly
+    expected = joint.sum(2, keepdim=True) * joint.sum(1, keepdim=True)
+    ratio = torch.where(joint > 0, joint * len(bin_of) / expected, 1.0)
+    return (joint * ratio.log()).sum((1, 2)) / len(bin_of)
