@@ -57,12 +57,14 @@ def find_places(walk: LabelPropagation, sums: bool = True) -> list[Place]:
     layer.  A log line names those.
     """
     nodes = list(walk.traced.graph.nodes)
+    before = _ancestors(nodes)
     calls: dict[str, list[fx.Node]] = defaultdict(list)
     for n in nodes:
+        if n not in before[nodes[-1]]:
+            continue  # nothing reads it
         if n.op == "call_module" and isinstance(walk.modules[str(n.target)], LAYERS):
             calls[str(n.target)].append(n)
     shared = _share_parameters(walk)
-    before = _ancestors(nodes)
     places, left = [], []
     for layer, uses in calls.items():
         if layer in shared or any(a in before[b] for a in uses for b in uses):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -148,11 +149,16 @@ def _next_network(
 
     Neither is proved to equal the masked network here: whoever removes the units in the end proves that.
     """
-    if memory is not None:
-        return Compensation(model, groups, calibration, ridge=ridge, positions=positions, memory=memory).shrink
     images = two_images(model, example)
-    walk = analyse(model, images)[0]
-    return lambda mask: cut(walk, groups, mask, images)
+
+    @cache
+    def session() -> Callable[[FilterMask], nn.Module]:  # made when it is first needed: a single chunk never does
+        if memory is not None:
+            return Compensation(model, groups, calibration, ridge=ridge, positions=positions, memory=memory).shrink
+        walk = analyse(model, images)[0]
+        return lambda mask: cut(walk, groups, mask, images)
+
+    return lambda mask: session()(mask)
 
 
 @torch.no_grad()

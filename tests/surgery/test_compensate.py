@@ -339,3 +339,14 @@ def test_a_layer_before_a_sum_makes_up_for_the_other_operand():
     # at the minimum the error is orthogonal to what the layer reads, up to the ridge
     correlation = (inputs.T @ left).norm(dim=1) / (inputs.norm(dim=0) * left.norm())
     assert left.norm() > 0.1 and correlation.max() < 0.02
+
+
+def test_what_nothing_reads_is_left_out():
+    class Idle(Siamese):
+        def forward(self, x):
+            idle = self.mix(F.relu(self.shared(self.a(x[:, :1]))))  # noqa: F841
+            return self.head(F.relu(self.shared(F.relu(self.a(x[:, 1:])))).mean((2, 3)))
+
+    model, x = Idle().eval(), images(16)
+    groups = find_groups(model, x)
+    assert compensate(model, groups, random_mask(groups, 0.3), [x])(x).isfinite().all()
