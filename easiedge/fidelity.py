@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
 from easiedge.assembly import Parts
 from easiedge.errors import EasiEdgeError
-from easiedge.model.cost import network_cost
+from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.projection.project import SCOPES
 from easiedge.report.bar import Bar
 from easiedge.report.fidelity_record import CurvePoint, Fidelity, Scored
 from easiedge.scoring.agreement import agreement, kendall, spearman
 from easiedge.scoring.measured_oracle import Measured, measure, sampled_units
 from easiedge.scoring.score import CRITERIA, accepts, criterion_by_name, score
-from easiedge.surgery.removal_curve import Removal, correct, mask_at
-from easiedge.unit import FilterScores
+from easiedge.surgery.removal_curve import Removal, correct, mask_at, masks_by_turns
+from easiedge.unit import FilterMask, FilterScores
 
 log = logging.getLogger(__name__)
 ORACLE = "information_gain"
@@ -85,17 +84,21 @@ def fidelity(parts: Parts, cfg: DictConfig) -> Fidelity:
     truth = {name: gains.numpy() for name, gains in measured.gains.items()} if measured else {}
     units = {name: index.numpy() for name, index in measured.units.items()} if measured else {}
     judged = [_judged(label, s, seconds[label], passes[label], truth, units) for label, s in scores.items()]
-    dense, curves = _curves(parts, cfg, scores, evaluation)
+    dense, curves = _curves(parts, cfg, criteria, scores, evaluation)
     head = {
         "schema": 1, "model": parts.names.model, "data": parts.names.data, "seed": parts.seed, "split": cfg.split,
         "images": sum(len(batch[0]) for batch in parts.calibration), "evaluation_images": len(dense),
-        "units": sum(g.size for g in parts.groups), "groups": len(parts.groups),
+        "units": sum(g.size for g in parts.groups), "chunk": cfg.chunk, "groups": len(parts.groups),
     }  # fmt: skip
     oracle = {"units": sum(len(v) for v in truth.values()), "seconds": measured.seconds} if measured else {}
     return Fidelity(head, dense, judged, truth, units, oracle, refused, curves)
 
 
 def _check(cfg: DictConfig) -> None:
+    if not 0.0 < cfg.chunk <= 1.0:
+        raise EasiEdgeError(
+            f"fidelity.chunk={cfg.chunk} is outside (0, 1]: give the share of units between two scorings"
+        )
     for scope in cfg.scopes:
         if scope not in SCOPES:
             raise EasiEdgeError(f"fidelity.scopes holds {scope!r}: choose among {', '.join(SCOPES)}")
@@ -159,29 +162,55 @@ def _judged(
 
 
 def _curves(
-    parts: Parts, cfg: DictConfig, scores: Mapping[str, FilterScores], evaluation: Sequence[Any]
+    parts: Parts,
+    cfg: DictConfig,
+    criteria: Mapping[str, tuple[str, dict[str, Any]]],
+    scores: Mapping[str, FilterScores],
+    evaluation: Sequence[Any],
 ) -> tuple[NDArray[np.bool_], list[CurvePoint]]:
-    network: nn.Module = parts.network
-    example = parts.calibration[0][0][:2]
-    dense = correct(network, evaluation)
+    dense = correct(parts.network, evaluation)
     points: list[CurvePoint] = []
     if not len(cfg.removed):
         return dense, points
-    cost, floors = network_cost(network, parts.groups, example), parts.selection.floors
-    removal = Removal(network, parts.groups, parts.calibration)
-    with Bar(
-        len(scores) * len(cfg.scopes) * len(cfg.removed) * len(cfg.compensation), "accuracy curves", "points"
-    ) as bar:
-        for label, s in scores.items():
-            for scope in cfg.scopes:
-                for share in cfg.removed:
-                    mask = mask_at(s, parts.groups, share, scope, cost, floors)
-                    left = cost.total(mask.kept())
-                    kept = {q: left[q] / cost.dense[q] for q in ("params", "macs")}
-                    for compensation in cfg.compensation:
-                        smaller = removal.smaller(mask, refit=compensation == "least_squares")
-                        points.append(
-                            CurvePoint(label, scope, compensation, float(share), correct(smaller, evaluation), kept)
-                        )
-                        bar.step(f"{label}, {scope}")
+    cost = network_cost(parts.network, parts.groups, parts.calibration[0][0][:2])
+    removal = Removal(parts.network, parts.groups, parts.calibration)
+    walks = [(label, scope, fit) for label in scores for scope in cfg.scopes for fit in cfg.compensation]
+    with Bar(len(walks) * len(cfg.removed), "accuracy curves", "points") as bar:
+        for label, scope, fit in walks:
+            for share, mask in _masks(parts, cfg, criteria[label], scores[label], scope, fit, cost):
+                left = cost.total(mask.kept())
+                kept = {quantity: left[quantity] / cost.dense[quantity] for quantity in ("params", "macs")}
+                right = correct(removal.smaller(mask, refit=fit == "least_squares"), evaluation)
+                points.append(CurvePoint(label, scope, fit, share, right, kept))
+                bar.step(f"{label}, {scope}")
     return dense, points
+
+
+def _masks(
+    parts: Parts,
+    cfg: DictConfig,
+    criterion: tuple[str, dict[str, Any]],
+    scores: FilterScores,
+    scope: str,
+    fit: str,
+    cost: NetworkCost,
+) -> Iterator[tuple[float, FilterMask]]:
+    """The mask for each share: from the scores of the dense network, or scored anew after each chunk."""
+    shares, floors = [float(share) for share in cfg.removed], parts.selection.floors
+    if cfg.chunk >= 1:
+        for share in shares:
+            yield share, mask_at(scores, parts.groups, share, scope, cost, floors)
+        return
+    name, options = criterion
+    yield from masks_by_turns(
+        parts.network,
+        parts.groups,
+        parts.calibration,
+        shares,
+        cfg.chunk,
+        floors,
+        criterion=name,
+        scope=scope,
+        compensation=fit,
+        **options,
+    ).items()

@@ -180,6 +180,26 @@ def test_score_writes_tables_pictures_and_scores(finished, tmp_path, capsys):
     assert Path("out/oracle.jsonl").read_text() == lines  # measured once
 
 
+def test_score_walks_the_curves_by_turns(finished):
+    weights = f"weights={finished / 'dense' / 'model.safetensors'}"
+    criteria = "fidelity.criteria=[joint_information_gain,taylor_information_gain]"
+    turns = [
+        weights,
+        criteria,
+        "fidelity.oracle=false",
+        "fidelity.scopes=[global]",
+        "fidelity.chunk=0.2",
+        "fidelity.removed=[0.2,0.6]",
+    ]
+    both = "fidelity.compensation=[none,least_squares]"
+    assert run([*SCORE[:1], *turns, both, "calibration.images=128", "logger=none", "hydra.run.dir=out"]) == 0
+    record = json.loads(Path("out/fidelity.json").read_text())
+    assert record["oracle"] == {} and not Path("out/scatter.png").exists()
+    assert {(r["criterion"], r["compensation"], r["removed"]) for r in record["curves"]} == {
+        (c, fit, share) for c in ("joint_information_gain", "taylor_information_gain") for fit in ("none", "least_squares") for share in (0.2, 0.6)
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -218,6 +238,8 @@ def test_score_writes_tables_pictures_and_scores(finished, tmp_path, capsys):
         (["score", "fidelity.removed=[1.0]"], "between 0 and 1"),
         (["score", "fidelity.scopes=[everywhere]"], "global, layerwise"),
         (["score", "fidelity.compensation=[magic]"], "none, least_squares"),
+        (["score", "fidelity.chunk=0"], "outside (0, 1]"),
+        (["score", *SCORE[2:], "fidelity.chunk=0.4", *QUICK], "no whole number of chunks"),
         (["score", "fidelity.split=train"], "choose val or test"),
         (["score", "fidelity.images=5000"], "fidelity.images=5000 is more than"),
         (["no_such_command"], "unknown command"),

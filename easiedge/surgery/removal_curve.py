@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import NetworkCost
 from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import device_of, two_images
@@ -20,6 +22,7 @@ from easiedge.projection.budget import Floors
 from easiedge.projection.project import project
 from easiedge.scoring.batches import inputs_of
 from easiedge.surgery.compensate import Compensation
+from easiedge.surgery.select import select
 from easiedge.surgery.shrink import cut
 from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
 
@@ -32,6 +35,36 @@ def mask_at(
         scores, groups, budget=Budget(filters_removed=removed), scope=scope, cost=cost, min_units=floors.min_units,
         max_ratio=floors.max_ratio, round_to=floors.round_to,
     )  # fmt: skip
+
+
+def masks_by_turns(
+    model: nn.Module,
+    groups: Sequence[FilterGroup],
+    batches: Sequence[Any],
+    shares: Sequence[float],
+    chunk: float,
+    floors: Floors,
+    **choice: Any,
+) -> dict[float, FilterMask]:
+    """The masks on the way to the largest of ``shares``, scored anew after each ``chunk`` (`easiedge.select`), at each share.
+
+    ``choice`` holds criterion, scope, compensation and the criterion's options, as in `easiedge.select`.
+
+    Raises:
+        EasiEdgeError: a share is not a whole number of chunks.
+    """
+    top, steps = max(shares), max(1, math.ceil(max(shares) / chunk - 1e-9))
+    stops = {share: round(share * steps / top) for share in shares}
+    if off := [share for share, stop in stops.items() if abs(stop / steps * top - share) > 1e-6 or stop == 0]:
+        raise EasiEdgeError(
+            f"fidelity.removed holds {off[0]}, which is no whole number of chunks of {top / steps:g}: choose another fidelity.chunk"
+        )
+    found: dict[int, FilterMask] = {}
+    select(
+        model, groups, batches, budget=Budget(filters_removed=top), chunk=chunk, min_units=floors.min_units, max_ratio=floors.max_ratio,
+        round_to=floors.round_to, progress=lambda done, of, mask: found.update({done: mask}), **choice,
+    )  # fmt: skip
+    return {share: found[stop] for share, stop in stops.items()}
 
 
 class Removal:
