@@ -35,7 +35,7 @@ def optimal_brain_damage(
 ) -> FilterScores:
     """Score units by the information that their weights lose one by one; no labels are needed.
 
-    Memory: the activations and gradients of one batch, and 130 MB (or what one image's input patches need in one layer, twice, where that is more).
+    Memory: about three times the activations of one batch, and 130 MB (or what one image's input patches need in one layer, twice, where that is more).
     ``probe``, ``passes`` and ``seed`` as in `fisher_rows`.
     """
     vectors, generator = probe_vectors(probe, passes), torch.Generator().manual_seed(seed)

@@ -27,10 +27,10 @@ FEW = 4  # output positions up to which pairs of positions cost less than the gr
 
 @dataclass(frozen=True)
 class Call:
-    """One run of a layer: its input (at a version), its output, and a zero added to the output, whose gradient is delta."""
+    """One run of a layer: its input (at a version), the output of a norm, and a zero added to the output, whose gradient is delta."""
 
     a: Tensor
-    y: Tensor
+    y: Tensor | None
     zero: Tensor
     version: int
 
@@ -44,13 +44,14 @@ def tapped(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[C
     """
     calls: dict[str, list[Call]] = {layer: [] for layer in layers}
 
-    def tap(layer: str, a: Tensor, y: Tensor) -> Tensor:
+    def tap(layer: str, module: nn.Module, a: Tensor, y: Tensor) -> Tensor:
         zero = torch.zeros_like(y, requires_grad=True)
-        calls[layer].append(Call(a.detach(), y.detach(), zero, a._version))
+        kept = None if isinstance(module, (nn.Linear, *CONVOLUTIONS)) else y.detach()
+        calls[layer].append(Call(a.detach(), kept, zero, a._version))
         return y + zero
 
     hooks = [
-        model.get_submodule(layer).register_forward_hook(lambda m, i, y, layer=layer: tap(layer, i[0], y))  # type: ignore[misc]
+        model.get_submodule(layer).register_forward_hook(lambda m, i, y, layer=layer: tap(layer, m, i[0], y))  # type: ignore[misc]
         for layer in layers
     ]
     try:
@@ -97,6 +98,7 @@ def _of_scale(module: nn.Module, calls: Sequence[Call], deltas: Sequence[Tensor]
     bias, parts = getattr(module, "bias", None), []
     for call, delta in zip(calls, deltas, strict=True):
         part = call.y
+        assert part is not None
         if isinstance(bias, Tensor):
             part = part - bias.detach().reshape(-1, *[1] * (part.ndim - 2))
         if isinstance(module, nn.PReLU):
