@@ -51,9 +51,11 @@ def scatter_picture(
     rows = -(-len(labels) // columns)
     figure = Figure(figsize=(3.2 * columns, 2.9 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
+    positive = truth[truth > 1e-9]
+    least = positive.min() / 10 if len(positive) else 1e-10  # what loses nothing stands apart, at the left
     for axes, label in zip(panels.flat, labels, strict=False):
         ranks = scores[label].argsort().argsort() / max(len(truth) - 1, 1)
-        axes.scatter(truth.clip(min=1e-10), ranks, s=6, alpha=0.45, color=COLOURS[0], linewidths=0)
+        axes.scatter(truth.clip(min=least), ranks, s=6, alpha=0.45, color=COLOURS[0], linewidths=0)
         axes.set_xscale("log")
         axes.set_title(f"{wrapped(label)}\nSpearman {rho[label]:.3f}", fontsize=8.5)
         axes.tick_params(labelsize=7)

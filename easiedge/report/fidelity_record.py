@@ -119,7 +119,7 @@ def criterion_rows(found: Fidelity) -> list[dict[str, Any]]:
     if found.oracle:
         rows.append(
             {
-                "criterion": "information_gain (oracle)",
+                "criterion": "oracle",
                 "seconds": found.oracle["seconds"],
                 "passes": int(found.oracle["units"]),
             }

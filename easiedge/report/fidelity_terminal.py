@@ -40,11 +40,11 @@ def _criteria(record: Mapping[str, Any]) -> Table:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         show_edge=False,
-        caption="rho: Spearman, tau: Kendall; 20 %, 50 %: overlap of the least important; s: seconds to score",
+        caption="rho Spearman, tau Kendall, 20 % and 50 % overlap of the least important, s seconds, runs passes",
         caption_justify="left",
     )
     table.add_column("criterion", no_wrap=True)
-    for name in ("rho", "95 %", "tau", "20 %", "50 %", "s", "passes"):
+    for name in ("rho", "95 %", "tau", "20 %", "50 %", "s", "runs"):
         table.add_column(name, justify="right", no_wrap=True)
     for r in rows:
         spread = f"{_figure(r['spearman_low'])}-{_figure(r['spearman_high'])}" if "spearman_low" in r else "-"
