@@ -57,7 +57,7 @@ class Bar:
         self.done = done
         if self.bar is not None:
             self.bar.update(self.bar.task_ids[0], completed=done, description=f"{self.label} {what}".strip())
-        elif done == self.total or done - self.logged >= self.total / 10:
+        elif (done == self.total and self.logged < done) or done - self.logged >= self.total / 10:
             self.logged = done
             left = (time.monotonic() - self.started) / max(done - self.first, 1) * (self.total - done)
             log.info("%s: %d of %d %s, %s left", self.label, done, self.total, self.things, clock(left))
