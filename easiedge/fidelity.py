@@ -128,9 +128,7 @@ def _scored(
             seconds[label], passes[label] = time.perf_counter() - start, batches.passes
             bar.step(label)
     if not scores:
-        raise EasiEdgeError(
-            "no criterion could score this network: " + "; ".join(f"{k}: {v}" for k, v in refused.items())
-        )
+        raise EasiEdgeError(f"no criterion could score this network: {next(iter(refused.values()))}")
     return scores, seconds, passes, refused
 
 

@@ -1,6 +1,6 @@
-"""Redraw the pictures and print the tables from saved results: python experiments/criterion_fidelity/redraw.py
+"""Redraw the pictures and print the tables of the README from saved results.
 
-``results/NAME-fidelity.json`` and ``results/NAME-scores.safetensors`` are what ``easiedge score`` left in its run directory.
+python experiments/criterion_fidelity/redraw.py; ``results/NAME-fidelity.json`` and ``results/NAME-scores.safetensors`` are what ``easiedge score`` left in its run directory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from easiedge.report.fidelity_pictures import curves_picture, scatter_picture
-from easiedge.report.fidelity_terminal import fidelity_tables
 
 HERE = Path(__file__).parent
 
@@ -29,6 +28,42 @@ def scatter(name, record):
     scatter_picture(truth, scores, rho, title(record), HERE / f"{name}-scatter.png")
 
 
+def agreement_table(record):
+    """Markdown: the criteria, best first."""
+    print(
+        "| criterion | Spearman (95 %) | Kendall (95 %) | overlap of the lowest 20 % | 50 % | seconds |\n|---|---|---|---|---|---|"
+    )
+    for r in sorted((r for r in record["criteria"] if "spearman" in r), key=lambda r: -(r["spearman"] or -2)):
+        print(
+            f"| `{r['criterion']}` | {r['spearman']:.3f} ({r['spearman_low']:.3f} to {r['spearman_high']:.3f}) | "
+            f"{r['kendall']:.3f} ({r['kendall_low']:.3f} to {r['kendall_high']:.3f}) | {r['overlap_0.2']:.0%} | {r['overlap_0.5']:.0%} | {r['seconds']:.1f} |"
+        )
+
+
+def accuracy_table(record):
+    """Markdown: accuracies by share removed, and how far behind the best with its interval."""
+    for scope, fit in dict.fromkeys((r["scope"], r["compensation"]) for r in record["curves"]):
+        rows = {
+            (r["criterion"], r["removed"]): r
+            for r in record["curves"]
+            if (r["scope"], r["compensation"]) == (scope, fit)
+        }
+        shares = sorted({share for _, share in rows})
+        labels = sorted({label for label, _ in rows}, key=lambda k: -sum(rows[k, s]["accuracy"] for s in shares))
+        print(f"\n{scope}, compensation {fit}, dense {100 * record['dense_accuracy']:.2f}\n")
+        print("| criterion | " + " | ".join(f"{share:.0%}" for share in shares) + " |\n|---|" + "---|" * len(shares))
+        for label in labels:
+            print(f"| `{label}` | " + " | ".join(cell(rows[label, share]) for share in shares) + " |")
+
+
+def cell(row):
+    """Accuracy; behind the best by so much, with the interval of the paired difference."""
+    figure = f"{100 * row['accuracy']:.1f}"
+    if row["best"] == row["criterion"]:
+        return f"**{figure}**"
+    return f"{figure} (-{100 * row['behind_low']:.1f} to -{100 * row['behind_high']:.1f})"
+
+
 def title(record):
     return f"{record['model']} on {record['data']} (JPEG copy), {record['images']} images"
 
@@ -36,7 +71,10 @@ def title(record):
 def main():
     for file in sorted((HERE / "results").glob("*-fidelity.json")):
         name, record = file.name.removesuffix("-fidelity.json"), json.loads(file.read_text())
-        fidelity_tables(record, HERE)
+        print(f"\n## {name}\n")
+        if record["oracle"]:
+            agreement_table(record)
+        accuracy_table(record)
         if (HERE / "results" / f"{name}-scores.safetensors").exists():
             scatter(name, record)
         if record["curves"]:
