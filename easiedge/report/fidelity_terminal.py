@@ -47,7 +47,8 @@ def _criteria(record: Mapping[str, Any]) -> Table:
     for name in ("rho", "95 %", "tau", "20 %", "50 %", "s", "runs"):
         table.add_column(name, justify="right", no_wrap=True)
     for r in rows:
-        spread = f"{_figure(r['spearman_low'])}-{_figure(r['spearman_high'])}" if "spearman_low" in r else "-"
+        low, high = (_figure(r.get(f"spearman_{edge}")).replace("0.", ".") for edge in ("low", "high"))
+        spread = f"{low} {high}" if "spearman_low" in r else "-"
         table.add_row(
             r["criterion"], _figure(r.get("spearman")), spread, _figure(r.get("kendall")), _share(r.get("overlap_0.2")),
             _share(r.get("overlap_0.5")), f"{r['seconds']:.1f}", str(r["passes"]),
