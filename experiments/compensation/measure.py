@@ -144,7 +144,7 @@ def main():
         record = {**settings, **machine, "images_evaluated": len(part.labels), "rows": rows, "selection": timing}
         file.write_text(json.dumps({**record, "training": chosen["training"], "epoch": chosen["epoch"]}, indent=1))
         print(f"{share:.3f} removed: {rows[-1]['accuracy']:.2f} %, dense {rows[0]['accuracy']:.2f} %", flush=True)
-    draw(rows, chosen, options, options.out.parent / f"{name}-{options.part}.png")
+    draw(rows, chosen, options, options.out.parent / f"{options.model}-{options.part}.png")
 
 
 def draw(rows, chosen, options, file):

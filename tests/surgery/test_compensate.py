@@ -76,6 +76,24 @@ def test_solution_equals_direct_least_squares(name):
         assert torch.allclose(mine, direct, atol=1e-8)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("ridge", [1e-6, 1e-2, 10.0])
+def test_a_solution_never_misses_its_targets_by_more_than_the_weights_before(name, ridge):
+    layer, x = LAYERS[name].double(), input_for(name)
+    at = torch.arange(layer(x)[0].shape[1:].numel() if name != "linear" else 1)
+    a, targets = patches(layer, x, at), torch.randn_like(answers(layer, layer(x).detach(), at))
+    equations = NormalEquations(layer, layer.bias is not None)
+    equations.add(a, targets)
+    weight, bias = equations.solve(ridge)
+    said = torch.einsum("rgd,god->rgo", a, weight.reshape(a.shape[1], -1, a.shape[2])).reshape(len(a), -1)
+    after = float((targets - said - (0.0 if bias is None else bias)).detach().square().sum())
+    assert (
+        after
+        < equations.before
+        == pytest.approx(float((targets - answers(layer, layer(x).detach(), at)).square().sum()))
+    )
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_fitted_and_shrunk_networks_agree_and_the_model_is_left_alone(name):
     model, x = network(name), images(64)
