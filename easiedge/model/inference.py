@@ -12,25 +12,20 @@ import copy
 import operator
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from easiedge.model.graph import trace
+from easiedge.errors import ModelError
+from easiedge.model.graph import evaluating, trace
+from easiedge.model.logits import class_logits
+from easiedge.model.operations import in_place, inplace_position
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _OUT_OF_PLACE = {
     operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul, operator.itruediv: operator.truediv,
 }  # fmt: skip
-_METHODS = {
-    "add_": "add",
-    "sub_": "sub",
-    "mul_": "mul",
-    "div_": "div",
-    "relu_": "relu",
-    "clamp_": "clamp",
-    "sigmoid_": "sigmoid",
-}
+TOLERANCE = 1e-3  # of the largest output
 
 
 def merged(model: nn.Module) -> fx.GraphModule:
@@ -43,24 +38,71 @@ def merged(model: nn.Module) -> fx.GraphModule:
     """
     traced = copy.deepcopy(trace(model)).eval().requires_grad_(False)
     _merge_norms(traced)
-    for module in traced.modules():
+    modules = dict(traced.named_modules(remove_duplicate=False))
+    for n in list(traced.graph.nodes):
+        if n.op in ("call_module", "call_function", "call_method") and in_place(n, modules):
+            _read_after(n)
+            _put_out_of_place(n)
+        if n.op == "call_method" and n.target == "view" and not any(isinstance(a, torch.dtype) for a in n.args):
+            n.target = "reshape"  # channels last, a view may be impossible
+    for module in modules.values():
         if getattr(module, "inplace", False) is True:
             module.inplace = False  # type: ignore[assignment]
-    for n in traced.graph.nodes:
-        if n.op == "call_function":
-            n.target = _OUT_OF_PLACE.get(n.target, n.target)
-            if n.kwargs.get("inplace"):
-                n.kwargs = {**n.kwargs, "inplace": False}
-        elif n.op == "call_method":
-            n.target = _METHODS.get(str(n.target), n.target)
-            if n.target == "view" and not any(isinstance(a, torch.dtype) for a in n.args):
-                n.target = "reshape"  # channels last, a view may be impossible
     traced.recompile()
     return traced.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
+@torch.no_grad()
+def check_merged(model: nn.Module, network: nn.Module, x: Tensor) -> None:
+    """Raise unless ``network``, merged from ``model``, says the same on the first two images of ``x``.
+
+    Raises:
+        ModelError: it does not: the forward changes values in place in a way that cannot be followed.
+    """
+    with evaluating(model):
+        wanted, found = class_logits(model(x[:2].clone())), class_logits(network(x[:2].clone()))
+    if wanted is None or found is None or not bool(torch.isfinite(wanted).all()):
+        return  # said elsewhere, in better words
+    difference = float((wanted - found).abs().max())
+    if not difference <= TOLERANCE * max(float(wanted.abs().max()), 1e-12):
+        raise ModelError(
+            f"{type(model).__name__} cannot be scored: without operations in place its outputs differ by {difference:.2g}; write "
+            "assignments to slices and operations such as x.add_(y) on views out of place"
+        )
+
+
+def _read_after(n: fx.Node) -> None:
+    """Whoever reads, later on, what ``n`` changes in place reads the result of ``n``."""
+    source = n.args[0] if n.args else None
+    if isinstance(source, fx.Node):
+        later, node = set(), n.next
+        while node.op != "root":
+            later.add(node)
+            node = node.next
+        source.replace_all_uses_with(n, delete_user_cb=lambda user: user in later)
+
+
+def _put_out_of_place(n: fx.Node) -> None:
+    if n.op == "call_method":
+        plain = str(n.target).removesuffix("_")
+        if hasattr(Tensor, plain):
+            n.target = plain
+        return
+    if n.op != "call_function":
+        return
+    n.target = _OUT_OF_PLACE.get(n.target, n.target)  # type: ignore[arg-type]
+    name = getattr(n.target, "__name__", "")
+    if name.endswith("_") and not name.startswith("_") and hasattr(torch, name[:-1]):
+        n.target = getattr(torch, name[:-1])
+    if n.kwargs.get("inplace"):
+        n.kwargs = {**n.kwargs, "inplace": False}
+    at = inplace_position(n.target)
+    if at is not None and len(n.args) > at and n.args[at] is True:
+        n.args = (*n.args[:at], False, *n.args[at + 1 :])
+
+
 def _merge_norms(traced: fx.GraphModule) -> None:
-    modules = dict(traced.named_modules())
+    modules = dict(traced.named_modules(remove_duplicate=False))
     calls = [str(n.target) for n in traced.graph.nodes if n.op == "call_module"]
     for n in traced.graph.nodes:
         source = n.args[0] if n.op == "call_module" and n.args else None

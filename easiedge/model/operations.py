@@ -5,6 +5,7 @@ Anything not listed here is *opaque*: the channels that flow into it are never p
 
 from __future__ import annotations
 
+import inspect
 import operator
 from typing import Any
 
@@ -247,7 +248,20 @@ def in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     if node.op == "call_module":
         return bool(getattr(modules[str(node.target)], "inplace", False))
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    return name.endswith("_") or name in ("iadd", "isub", "imul", "itruediv") or bool(node.kwargs.get("inplace"))
+    if name.endswith("__") or name in ("and_", "or_", "not_", "is_"):
+        return False
+    at = inplace_position(node.target)
+    given = node.kwargs.get("inplace") or (at is not None and len(node.args) > at and node.args[at] is True)
+    return name.endswith("_") or name in ("iadd", "isub", "imul", "itruediv") or bool(given)
+
+
+def inplace_position(function: Any) -> int | None:
+    """Which positional argument of a function is ``inplace``; None where it has no such argument."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return None
+    return names.index("inplace") if "inplace" in names else None
 
 
 def is_depthwise(module: nn.Module) -> bool:

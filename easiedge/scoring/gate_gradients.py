@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from easiedge.model.gates import gate_row, unit_of_channel
 from easiedge.model.graph import device_of, evaluating
-from easiedge.model.inference import merged
+from easiedge.model.inference import check_merged, merged
 from easiedge.scoring.batches import Batches, logits_of, on_device
 from easiedge.unit import FilterGroup, FilterMask
 
@@ -107,6 +107,8 @@ def gated_batches(
     gates: dict[str, Tensor] = {}
     with frozen(network), _tapped(network, owners, torch.cat([start[0], start.new_ones(1)]), gates):
         for number, (x, y) in enumerate(on_device(model, batches, criterion, labels)):
+            if number == 0 and merge:
+                check_merged(model, network, x)
             gates.clear()
             with torch.enable_grad():
                 inputs = x.contiguous(memory_format=torch.channels_last) if merge and x.ndim == 4 else x
@@ -117,11 +119,11 @@ def gated_batches(
 @contextmanager
 def _tapped(network: nn.Module, owners: dict[str, Tensor], start: Tensor, gates: dict[str, Tensor]) -> Iterator[None]:
     """Put a gate at ``start`` ``[units + 1]`` behind each layer of ``owners``; a forward pass leaves them in ``gates``."""
-    modules, hooks = dict(network.named_modules()), []
+    hooks = []
     for layer, owner in owners.items():
         constant = start[owner]
         dim, fixed = (
-            -1 if isinstance(modules[layer], nn.Linear) else 1,
+            -1 if isinstance(network.get_submodule(layer), nn.Linear) else 1,
             None if bool((constant == 1).all()) else constant,
         )
 
@@ -132,7 +134,7 @@ def _tapped(network: nn.Module, owners: dict[str, Tensor], start: Tensor, gates:
                 gates[layer] = y.new_ones(y.shape[0], y.shape[dim], requires_grad=True)
             return _Gate.apply(y, gates[layer], dim, fixed)
 
-        hooks.append(modules[layer].register_forward_hook(gate))
+        hooks.append(network.get_submodule(layer).register_forward_hook(gate))
     try:
         yield
     finally:

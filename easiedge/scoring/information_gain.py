@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from easiedge.model.gates import columns, unit_of_channel
-from easiedge.model.inference import merged
+from easiedge.model.inference import check_merged, merged
 from easiedge.scoring.batches import Batches, Tutor, logits_of, on_device, told_by
 from easiedge.unit import FilterGroup, FilterScores
 
@@ -93,10 +93,12 @@ def gains_of(
     gains = {g.name: torch.zeros(len(units[g.name]), dtype=torch.float64) for g in groups}
     network, images, done = merged(model), 0, 0
     owners = unit_of_channel(model, groups)
-    layers = dict(network.named_modules())
+    layers = dict(network.named_modules(remove_duplicate=False))
     suffixes = {g.name: _Suffix(network, g.gates) for g in groups}
     kept, start = list(batches), columns(groups)
     for number, (x, _) in enumerate(on_device(model, kept, "information_gain")):
+        if number == 0:
+            check_merged(model, network, x)
         recorder = _Recorder(network)
         own = logits_of(recorder.run(x), number)
         reference = (own if tutor is None else told_by(tutor, x, number)).double().log_softmax(1)
