@@ -130,6 +130,8 @@ def _tapped(network: nn.Module, owners: dict[str, Tensor], start: Tensor, gates:
         def gate(
             m: nn.Module, i: Any, y: Tensor, layer: str = layer, dim: int = dim, fixed: Tensor | None = fixed
         ) -> Any:
+            if not torch.is_grad_enabled():  # the check against the network as it is
+                return y
             if layer not in gates:  # a layer that runs twice has one gate
                 gates[layer] = y.new_ones(y.shape[0], y.shape[dim], requires_grad=True)
             return _Gate.apply(y, gates[layer], dim, fixed)
