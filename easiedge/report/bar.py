@@ -6,10 +6,9 @@ import logging
 import sys
 import time
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
-from easiedge.training.progress import clock
+from easiedge.training.progress import clock, terminal_bar
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +29,7 @@ class Bar:
 
     def __enter__(self) -> Bar:
         if sys.stderr.isatty():
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("left"),
-            )
-            self.bar = Progress(*columns, console=Console(file=sys.stderr), transient=True)
+            self.bar = terminal_bar(sys.stderr)
             self.bar.add_task(self.label, total=self.total)
             self.bar.start()
         return self

@@ -30,6 +30,18 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
+def terminal_bar(stream: TextIO) -> Progress:
+    """A bar with a description, a count and the time left, which vanishes when it stops."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    return Progress(*columns, console=Console(file=stream), transient=True)
+
+
 class EpochProgress(Callback):
     """Shows epochs, figures and the time left.
 
@@ -50,14 +62,7 @@ class EpochProgress(Callback):
         self._started, self._first = time.monotonic(), trainer.current_epoch
         if self.stream.isatty():
             steps = trainer.num_training_batches * ((trainer.max_epochs or 0) - self._first)
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("left"),
-            )
-            self._bar = Progress(*columns, console=Console(file=self.stream), transient=True)
+            self._bar = terminal_bar(self.stream)
             self._bar.add_task(self.label, total=steps if math.isfinite(steps) and steps > 0 else None)
             self._bar.start()
 
