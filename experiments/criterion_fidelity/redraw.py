@@ -61,7 +61,7 @@ def cell(row):
     figure = f"{100 * row['accuracy']:.1f}"
     if row["best"] == row["criterion"]:
         return f"**{figure}**"
-    return f"{figure} (-{100 * row['behind_low']:.1f} to -{100 * row['behind_high']:.1f})"
+    return f"{figure} ({-100 * row['behind_low']:+.1f} to {-100 * row['behind_high']:+.1f})"
 
 
 def title(record):
