@@ -15,6 +15,7 @@ from torch import nn
 from easiedge.assembly import Parts, assemble
 from easiedge.deploy.artifact import load, save
 from easiedge.fidelity import fidelity
+from easiedge.fidelity_request import request_of
 from easiedge.model.gates import masked
 from easiedge.model.graph import device_of
 from easiedge.report.fidelity_pictures import draw_fidelity
@@ -75,10 +76,18 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
 def score(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge score``: criteria beside the exact information gain; tables and pictures are written, the record is returned."""
     clock = Clock()
+    request = request_of(cfg.fidelity, cfg.seed)
     parts = assemble(cfg)
     write_config(cfg, parts.directory)
     train_dense(parts, clock)
-    record = write_fidelity(found := fidelity(parts, cfg.fidelity), parts.directory)
+    try:
+        found = fidelity(parts, request, keep=lambda so_far: write_fidelity(so_far, parts.directory))
+    except KeyboardInterrupt:
+        log.warning(
+            "stopped: the same command with hydra.run.dir=%s goes on with the oracle where it was", parts.directory
+        )
+        raise
+    record = write_fidelity(found, parts.directory)
     pictures = draw_fidelity(found, record, parts.directory)
     summary = {f"spearman/{row['criterion']}": row.get("spearman") for row in record["criteria"]}
     log_tables(

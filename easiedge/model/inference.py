@@ -25,7 +25,11 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _OUT_OF_PLACE = {
     operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul, operator.itruediv: operator.truediv,
 }  # fmt: skip
-TOLERANCE = 1e-3  # of the largest output
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    """How far rounding may move outputs of this dtype, relative to the largest: 1e-3, more in half precision."""
+    return max(1e-3, 16 * torch.finfo(dtype).eps)
 
 
 def merged(model: nn.Module) -> fx.GraphModule:
@@ -64,7 +68,7 @@ def check_merged(model: nn.Module, network: nn.Module, x: Tensor) -> None:
     if wanted is None or found is None or not bool(torch.isfinite(wanted).all()):
         return  # said elsewhere, in better words
     difference = float((wanted - found).abs().max())
-    if not difference <= TOLERANCE * max(float(wanted.abs().max()), 1e-12):
+    if not difference <= tolerance(wanted.dtype) * max(float(wanted.abs().max()), 1e-12):
         raise ModelError(
             f"{type(model).__name__} cannot be scored: without operations in place its outputs differ by {difference:.2g}; write "
             "assignments to slices and operations such as x.add_(y) on views out of place"

@@ -11,8 +11,8 @@ from torch import fx, nn
 
 from easiedge.projection.budget import Floors
 from easiedge.scoring.batches import inputs_of
-from easiedge.scoring.score import criterion_by_name
-from easiedge.surgery.compensate import Compensation
+from easiedge.scoring.score import check_options
+from easiedge.surgery.compensate import Compensation, check_fit
 from easiedge.surgery.select import Progress, select
 from easiedge.surgery.shrink import shrink
 from easiedge.unit import Budget, FilterGroup, FilterMask
@@ -43,9 +43,10 @@ class Selection:
     round_to: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse an unknown criterion or floors that mean nothing before any work is done."""
-        criterion_by_name(self.criterion)
+        """Refuse an unknown criterion or option, floors or a refit that mean nothing before any work is done."""
+        check_options(self.criterion, self.options)
         _ = self.floors
+        check_fit(self.ridge, self.positions)
 
     @property
     def floors(self) -> Floors:

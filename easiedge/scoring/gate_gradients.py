@@ -14,11 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from easiedge.errors import EasiEdgeError
 from easiedge.model.gates import gate_row, unit_of_channel
 from easiedge.model.graph import device_of, evaluating
 from easiedge.model.inference import check_merged, merged
 from easiedge.scoring.batches import Batches, logits_of, on_device
 from easiedge.unit import FilterGroup, FilterMask
+
+PRECISIONS = ("float32", "bfloat16")
 
 
 @contextmanager
@@ -33,6 +36,10 @@ def frozen(model: nn.Module) -> Iterator[nn.Module]:
         finally:
             for p, flag in flags:
                 p.requires_grad_(flag)
+
+
+def _at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
 
 
 class _Gate(torch.autograd.Function):
@@ -51,7 +58,7 @@ class _Gate(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (y,), (gradient,) = ctx.saved_tensors, gradients
         own = gradient * y
-        own = own.sum(ctx.others) if ctx.others else own
+        own = own.sum(ctx.others, dtype=_at_least_float32(own.dtype)) if ctx.others else own
         return gradient if ctx.fixed is None else gradient * ctx.fixed, own, None, None
 
 
@@ -80,7 +87,8 @@ class GatedBatch:
         gradients = torch.autograd.grad(
             self.logits, list(self.gates.values()), vector.to(self.logits.dtype), retain_graph=not last
         )
-        rows = self.logits.new_zeros(len(vector), self.units + 1)
+        dtype = _at_least_float32(self.logits.dtype)
+        rows = torch.zeros(len(vector), self.units + 1, dtype=dtype, device=self.logits.device)
         for layer, gradient in zip(self.gates, gradients, strict=True):
             rows.index_add_(1, self.owners[layer], gradient.to(rows.dtype))
         return rows[:, :-1]
@@ -94,12 +102,16 @@ def gated_batches(
     mask: FilterMask | None = None,
     labels: bool = False,
     merge: bool = True,
+    precision: str = "float32",
 ) -> Iterator[GatedBatch]:
     """Run ``model`` on every batch with gates at ``mask`` (default: all 1) and yield what can be differentiated by them.
 
     A merged copy of the network is run (`easiedge.model.inference`), and ``model`` itself is not touched; with ``merge=False``
-    it is run as it is, which must not change a gated output in place.
+    it is run as it is, which must not change a gated output in place.  With ``precision="bfloat16"`` convolutions and linear
+    layers multiply in bfloat16 and the sums over positions stay in float32.
     """
+    if precision not in PRECISIONS:
+        raise EasiEdgeError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
     device, units = device_of(model), sum(g.size for g in groups)
     network: nn.Module = merged(model) if merge else model
     start = gate_row(groups, mask or FilterMask.full(groups), device)
@@ -112,7 +124,8 @@ def gated_batches(
             gates.clear()
             with torch.enable_grad():
                 inputs = x.contiguous(memory_format=torch.channels_last) if merge and x.ndim == 4 else x
-                logits = logits_of(network(inputs), number)
+                with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+                    logits = logits_of(network(inputs), number)
             yield GatedBatch(x, y, logits, dict(gates), owners, units)
 
 
@@ -133,7 +146,9 @@ def _tapped(network: nn.Module, owners: dict[str, Tensor], start: Tensor, gates:
             if not torch.is_grad_enabled():  # the check against the network as it is
                 return y
             if layer not in gates:  # a layer that runs twice has one gate
-                gates[layer] = y.new_ones(y.shape[0], y.shape[dim], requires_grad=True)
+                gates[layer] = torch.ones(
+                    y.shape[0], y.shape[dim], dtype=_at_least_float32(y.dtype), device=y.device, requires_grad=True
+                )
             return _Gate.apply(y, gates[layer], dim, fixed)
 
         hooks.append(network.get_submodule(layer).register_forward_hook(gate))

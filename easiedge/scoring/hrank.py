@@ -32,5 +32,5 @@ def _rank(values: Tensor) -> Tensor:
         return (values != 0).any(2).float()
     if values.ndim == 4 or 1 in values.shape[-2:]:  # one vector or number for each channel
         return (values != 0).flatten(3).any(3).float().mean(2)
-    ranks = torch.linalg.matrix_rank(values.flatten(0, -3)).float()
+    ranks = torch.linalg.matrix_rank(values.flatten(0, -3).float()).float()
     return ranks.reshape(*values.shape[:2], -1).mean(2)

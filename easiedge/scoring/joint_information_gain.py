@@ -83,6 +83,7 @@ def joint_information_gain(
     mask: FilterMask | None = None,
     matrix_limit: int = MATRIX_LIMIT,
     memory: int = MEMORY,
+    precision: str = "float32",
 ) -> FilterScores:
     """Scores with their `Interaction`; ``values`` are those of `taylor_information_gain`.
 
@@ -96,13 +97,14 @@ def joint_information_gain(
         tutor: the reference.
         mask: units already gone.
         matrix_limit: units up to which ``F`` is stored, in ``4 * units**2`` bytes.
+        precision: as in `fisher_rows`.
         memory: bytes that G may take beyond that; more rows are folded in with random signs, unbiased.
     """
     units = sum(g.size for g in groups)
     form: Matrix | LowRank = Matrix(units) if units <= matrix_limit else LowRank(units, memory, seed + 1)
     diagonal, gradient, images = torch.zeros(units, dtype=torch.float64), torch.zeros(units, dtype=torch.float64), 0
     for rows, g, count in fisher_rows(
-        model, groups, batches, probe=probe, passes=passes, seed=seed, tutor=tutor, mask=mask, criterion="joint_information_gain"
+        model, groups, batches, probe=probe, passes=passes, seed=seed, tutor=tutor, mask=mask, criterion="joint_information_gain", precision=precision,
     ):  # fmt: skip
         for of_image in torch.stack(rows, 1).float().cpu().split(1024):  # image by image, however they are batched
             stacked = of_image.flatten(0, 1)

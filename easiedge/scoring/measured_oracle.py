@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from easiedge.atomic import write_atomically
 from easiedge.errors import EasiEdgeError
+from easiedge.model.graph import trace
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.information_gain import gains_of
 from easiedge.unit import FilterGroup
@@ -62,77 +64,70 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Measured:
-    """Measure, appending every block of units to ``file`` (JSON lines); what is there already is not measured again.
+    """Measure, appending units to ``file`` (JSON lines) as they are done; a unit that is there, of whatever draw, is not measured again.
 
     Args:
         model: the network; left as it was.
         groups: the groups to measure.
         batches: inputs, or (inputs, targets).
-        file: the record; its first line identifies network, groups and images.
+        file: the record; its first line identifies network and images; every other line holds one unit.
         share: of each group's units, drawn at random.
         seed: of the draw.
         progress: called with (units measured, units in all, seconds per unit in this sitting).
 
     Raises:
-        EasiEdgeError: ``file`` belongs to another network, other images, or another draw.
+        EasiEdgeError: ``file`` belongs to another network or to other images; or a share outside (0, 1].
     """
     units, known = sampled_units(groups, share, seed), _known(file, _identity(model, batches))
-    blocks = [(g, block) for g in groups for block in units[g.name].split(BLOCK)]
-    found = {key: record for key, record in known.items() if key in {_key(g.name, b) for g, b in blocks}}
-    of, begun, here = sum(len(b) for _, b in blocks), time.perf_counter(), 0
-    done = sum(len(b) for g, b in blocks if _key(g.name, b) in found)
-    for group, block in blocks:
-        key = _key(group.name, block)
-        if key not in found:
-            start = time.perf_counter()
-            now = gains_of(model, [group], batches, {group.name: block.tolist()})[group.name]
-            found[key] = {"gains": now.tolist(), "seconds": time.perf_counter() - start}
+    wanted = [(g, unit) for g in groups for unit in units[g.name].tolist() if (g.name, unit) not in known]
+    of, begun = sum(len(u) for u in units.values()), time.perf_counter()
+    done = start = of - len(wanted)
+    if progress is not None:
+        progress(done, of, 0.0)
+    for group in groups:
+        left = [unit for g, unit in wanted if g is group]
+        for block in (left[i : i + BLOCK] for i in range(0, len(left), BLOCK)):
+            before = time.perf_counter()
+            now = gains_of(model, [group], batches, {group.name: block})[group.name].tolist()
+            each = (time.perf_counter() - before) / len(block)
+            lines = [
+                {"group": group.name, "unit": u, "gain": v, "seconds": each} for u, v in zip(block, now, strict=True)
+            ]
             with file.open("a") as out:
-                out.write(json.dumps({"key": key, **found[key]}) + "\n")
-            done, here = done + len(block), here + len(block)
-        if progress is not None:
-            progress(done, of, (time.perf_counter() - begun) / max(here, 1))
-    gains = {
-        g.name: torch.tensor(
-            [v for b in units[g.name].split(BLOCK) for v in found[_key(g.name, b)]["gains"]], dtype=torch.float64
-        )
-        for g in groups
-    }
-    return Measured(units, gains, sum(record["seconds"] for record in found.values()))
-
-
-def _key(group: str, block: Tensor) -> str:
-    return f"{group}:{','.join(map(str, block.tolist()))}"
+                out.write("".join(json.dumps(line) + "\n" for line in lines))
+            known |= {(group.name, line["unit"]): line for line in lines}
+            done += len(block)
+            if progress is not None:
+                progress(done, of, (time.perf_counter() - begun) / (done - start))
+    records = {g.name: [known[g.name, unit] for unit in units[g.name].tolist()] for g in groups}
+    gains = {name: torch.tensor([r["gain"] for r in found], dtype=torch.float64) for name, found in records.items()}
+    return Measured(units, gains, sum(r["seconds"] for found in records.values() for r in found))
 
 
 def _identity(model: nn.Module, batches: Sequence[Any]) -> str:
-    """A digest of the network's weights and of the images, however they are batched."""
-    digest = hashlib.sha256()
+    """A digest of what the network computes, of its weights, and of the images, however they are batched."""
+    digest = hashlib.sha256(trace(model).code.encode())
     for name, tensor in model.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     for batch in batches:
-        digest.update(inputs_of(batch).detach().cpu().contiguous().numpy().tobytes())
+        digest.update(inputs_of(batch).detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
-def _known(file: Path, identity: str) -> dict[str, dict[str, Any]]:
-    """The records of ``file``, which is begun if it is not there; a last line cut short by a crash is left out."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"identity": identity}) + "\n")
-        return {}
+def _known(file: Path, identity: str) -> dict[tuple[str, int], dict[str, Any]]:
+    """The records of ``file`` by group and unit; it is begun if it is not there, and what a crash cut short is left out."""
     records = []
-    for line in file.read_text().splitlines():
+    for line in file.read_text().splitlines() if file.exists() else ():
         try:
             records.append(json.loads(line))
         except ValueError:
             continue
-    if not records or records[0].get("identity") != identity:
+    head = {"identity": identity}
+    if records and records[0] != head:
         raise EasiEdgeError(
             f"{file} holds the oracle of another network or of other images: choose another directory (hydra.run.dir=) or delete it"
         )
-    if not file.read_text().endswith("\n"):
-        with file.open("a") as out:
-            out.write("\n")
-    return {record["key"]: record for record in records[1:]}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, "".join(json.dumps(record) + "\n" for record in records or [head]))
+    return {(record["group"], record["unit"]): record for record in records[1:]}

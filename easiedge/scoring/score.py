@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from easiedge.errors import EasiEdgeError
+from easiedge.model.graph import device_of
 from easiedge.scoring.activation_entropy import activation_entropy
 from easiedge.scoring.apoz import apoz
 from easiedge.scoring.batches import Batches
@@ -65,7 +66,46 @@ def criterion_by_name(name: str) -> Callable[..., FilterScores]:
 
 def accepts(criterion: str, option: str) -> bool:
     """Whether a criterion takes an option, such as ``tutor`` or ``mask``."""
-    return option in inspect.signature(criterion_by_name(criterion)).parameters
+    return option in _options(criterion)
+
+
+def plain_options(criterion: str) -> dict[str, Any]:
+    """The options of a criterion that a text can give, with their defaults: numbers, names, true or false."""
+    return {
+        name: p.default for name, p in _options(criterion).items() if isinstance(p.default, bool | int | float | str)
+    }
+
+
+def check_options(criterion: str, options: Mapping[str, Any]) -> None:
+    """Raise unless the criterion has every option, and plain ones are of the right kind.
+
+    Raises:
+        EasiEdgeError: unknown criterion or option, or a value of the wrong kind.
+    """
+    plain = plain_options(criterion)
+    for name, value in options.items():
+        if not accepts(criterion, name):
+            raise EasiEdgeError(
+                f"criterion {criterion!r} has no option {name!r}: it takes {', '.join(plain) or 'none'}"
+            )
+        if name in plain and not _fits(value, plain[name]):
+            raise EasiEdgeError(
+                f"option {name}={value!r} of criterion {criterion!r} must be {_KINDS[type(plain[name])]}, such as {plain[name]}"
+            )
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
+
+
+def _options(criterion: str) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(criterion_by_name(criterion)).parameters
+    return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+
+
+def _fits(value: Any, default: Any) -> bool:
+    if isinstance(value, bool) or isinstance(default, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    return isinstance(value, int | float) if isinstance(default, float) else isinstance(value, type(default))
 
 
 def score(
@@ -88,11 +128,8 @@ def score(
         EasiEdgeError: unknown criterion or option, no batches, missing labels, outputs that are not finite.
     """
     function = criterion_by_name(criterion)
-    known = [n for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY]
-    for option in options:
-        if option not in known:
-            raise EasiEdgeError(
-                f"criterion {criterion!r} has no option {option!r}: it takes {', '.join(known) or 'none'}"
-            )
-    with torch.inference_mode(False):
+    check_options(criterion, options)
+    if not groups:
+        raise EasiEdgeError("there are no groups to score: give those that find_groups returns, or some of them")
+    with torch.inference_mode(False), torch.autocast(device_of(model).type, enabled=False):
         return function(model, groups, Checked(model, batches), **options)

@@ -86,6 +86,7 @@ def fisher_rows(
     tutor: Tutor | None = None,
     mask: FilterMask | None = None,
     criterion: str = "taylor_information_gain",
+    precision: str = "float32",
 ) -> Iterator[tuple[list[Tensor], Tensor, int]]:
     """For each batch: rows of ``G`` (a list of ``[batch, units]``), the sum of the images' ``g`` ``[units]``, and the images.
 
@@ -99,10 +100,12 @@ def fisher_rows(
         tutor: maps inputs to the reference logits, or the logits of each batch; None for the network itself, where ``g`` is zero.
         mask: expand at the network with these units already gone.
         criterion: name used in error messages.
+        precision: ``"float32"``, or ``"bfloat16"`` for convolutions and linear layers: about half the time where the
+            hardware has it, with a rounding error far below that of the random probes.
     """
     vectors, generator = probe_vectors(probe, passes), torch.Generator().manual_seed(seed)
     units = sum(g.size for g in groups)
-    for number, batch in enumerate(gated_batches(model, groups, batches, criterion, mask)):
+    for number, batch in enumerate(gated_batches(model, groups, batches, criterion, mask, precision=precision)):
         p = batch.logits.detach().float().softmax(1)
         rows = [batch.rows(vector) for vector in vectors(p, generator)]
         gradient = torch.zeros(units, dtype=torch.float64)
@@ -127,6 +130,7 @@ def taylor_information_gain(
     seed: int = 0,
     tutor: Tutor | None = None,
     mask: FilterMask | None = None,
+    precision: str = "float32",
 ) -> FilterScores:
     """Information gain of removing each unit on its own, ``0.5 F_ii - g_i`` in nats; see the module for the equation.
 
@@ -135,7 +139,7 @@ def taylor_information_gain(
     units = sum(g.size for g in groups)
     diagonal, gradient, images = torch.zeros(units, dtype=torch.float64), torch.zeros(units, dtype=torch.float64), 0
     for rows, g, count in fisher_rows(
-        model, groups, batches, probe=probe, passes=passes, seed=seed, tutor=tutor, mask=mask
+        model, groups, batches, probe=probe, passes=passes, seed=seed, tutor=tutor, mask=mask, precision=precision
     ):
         for r in rows:
             diagonal += r.double().square().sum(0).cpu()

@@ -25,7 +25,7 @@ class Calibration:
         memory_taken: bytes of the batches kept here.
 
     Raises:
-        DataError: no batches; or, while iterating, a loader that gives other images than in its first pass.
+        DataError: no batches, or values that are not finite; or, while iterating, a loader that gives other images than in its first pass.
     """
 
     def __init__(self, batches: Batches, memory: float, purpose: str) -> None:
@@ -37,6 +37,10 @@ class Calibration:
             x = inputs_of(batch)
             if not self.sizes:
                 self.example = x[:2].clone()
+            if not bool(torch.isfinite(x).all()):
+                raise DataError(
+                    f"{purpose} cannot use calibration batch {len(self.sizes)}: it holds values that are not finite"
+                )
             self.sizes.append(len(x))
             self._sums.append(_fingerprint(x))
             size += sum(t.nbytes for t in (batch if isinstance(batch, tuple | list) else [batch]) if torch.is_tensor(t))

@@ -10,11 +10,13 @@ makes the stream right (`easiedge.surgery.places`).  No gradient step is taken.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, fx, nn
 
+from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import evaluating, two_images
 from easiedge.model.patches import answers, patches
@@ -31,6 +33,22 @@ from easiedge.unit import Axis, FilterGroup, FilterMask
 
 MEMORY = 4 * 2.0**30  # bytes
 Kept = dict[tuple[str, Axis], Tensor]
+
+
+def check_fit(ridge: float, positions: int) -> None:
+    """Raise unless the refit is well posed.
+
+    Raises:
+        EasiEdgeError: a ridge that is not positive, or no positions.
+    """
+    if not (isinstance(ridge, int | float) and 0.0 < ridge < math.inf):
+        raise EasiEdgeError(
+            f"compensation.ridge={ridge} must be a positive number, such as 1e-3: without it the weights of units that say the same are not defined"
+        )
+    if not isinstance(positions, int) or positions < 1:
+        raise EasiEdgeError(
+            f"compensation.positions={positions} must be a whole number from 1: the output positions per image and layer"
+        )
 
 
 def compensate(
@@ -89,6 +107,7 @@ class Compensation:
         seed: int = 0,
         memory: float = MEMORY,
     ) -> None:
+        check_fit(ridge, positions)
         self.model, self.groups, self.ridge, self.memory = model, list(groups), ridge, memory
         if not isinstance(batches, Calibration):
             batches = Calibration(batches, memory / 4, "least_squares compensation")

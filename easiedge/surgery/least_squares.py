@@ -1,7 +1,7 @@
 """Refit one layer in closed form: streamed normal equations in float64, memory by the layer's width.
 
     minimise over V, b    sum over positions || T - V a - b ||^2 + lambda (|| V - V0 ||^2 + || b - b0 ||^2)
-    (A + lambda I) (V - V0)' = sum a (T - V0 a)'        A = sum a a',  lambda = ridge * mean of A's diagonal
+    (A + lambda I) (V - V0)' = sum a (T - V0 a)'        A = sum a a',  lambda = ridge * mean of A's diagonal, the 1 left out
 
 with a the layer's input patch (a 1 appended for b), T what the layer says in the dense network, V0 the weights it has.
 Shrinking towards V0, and not towards 0, leaves a layer alone whose inputs did not change, and can never fit worse than V0.
@@ -10,8 +10,12 @@ Known layer by layer from He et al., *Channel Pruning*, ICCV 2017 and Luo et al.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
+
+from easiedge.errors import DataError
 
 BLOCK = (
     512  # columns of a block of A: small enough to skip what lies below the diagonal, large enough for a fast product
@@ -65,6 +69,8 @@ class NormalEquations:
 
         Outputs that are not ``sure`` (bool ``[outputs of all groups]``) have no target: their weights stay.
         """
+        if a.dtype in (torch.bfloat16, torch.float16):
+            a, targets = a.float(), targets.float()
         a = a.transpose(0, 1)  # [groups, rows, width]
         start = self.start.to(a.dtype)
         error = targets.reshape(len(targets), self.groups, -1).transpose(0, 1) - a @ start[..., : self.width].mT
@@ -93,9 +99,14 @@ class NormalEquations:
 
     def solve(self, ridge: float) -> tuple[Tensor, Tensor | None]:
         """New weights ``[outputs, width]`` and, with an offset, new biases ``[outputs]``."""
+        if not math.isfinite(self.before):
+            raise DataError(
+                "the network's activations on the calibration images are not finite: check the weights and the inputs"
+            )
         regular = self.matrix()
         diagonal = regular.diagonal(dim1=1, dim2=2)
-        diagonal += (ridge * diagonal.mean(1, keepdim=True)).clamp_min(1e-12)
+        pull = ridge * diagonal[:, : self.width].mean(1, keepdim=True)
+        diagonal += torch.where(pull > 0, pull, 1.0)  # no input at all: the weights stay
         change = torch.cholesky_solve(self.cross, torch.linalg.cholesky(regular)).mT
         new = (self.start + change).reshape(-1, self.start.shape[2])
         return (new[:, :-1], new[:, -1]) if self.offset else (new, None)

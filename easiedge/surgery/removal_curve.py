@@ -16,7 +16,7 @@ from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import NetworkCost
 from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import device_of, two_images
-from easiedge.model.inference import merged
+from easiedge.model.inference import check_merged, merged
 from easiedge.model.logits import class_logits
 from easiedge.projection.budget import Floors
 from easiedge.projection.project import project
@@ -48,23 +48,36 @@ def masks_by_turns(
 ) -> dict[float, FilterMask]:
     """The masks on the way to the largest of ``shares``, scored anew after each ``chunk`` (`easiedge.select`), at each share.
 
-    ``choice`` holds criterion, scope, compensation and the criterion's options, as in `easiedge.select`.
+    ``choice`` holds criterion, scope, compensation with its ridge and positions, and the criterion's options, as in `easiedge.select`.
 
     Raises:
         EasiEdgeError: a share is not a whole number of chunks.
     """
-    top, steps = max(shares), max(1, math.ceil(max(shares) / chunk - 1e-9))
-    stops = {share: round(share * steps / top) for share in shares}
-    if off := [share for share, stop in stops.items() if abs(stop / steps * top - share) > 1e-6 or stop == 0]:
-        raise EasiEdgeError(
-            f"fidelity.removed holds {off[0]}, which is no whole number of chunks of {top / steps:g}: choose another fidelity.chunk"
-        )
+    top, (steps, stops) = max(shares), chunks_of(shares, chunk)
     found: dict[int, FilterMask] = {}
     select(
-        model, groups, batches, budget=Budget(filters_removed=top), chunk=chunk, min_units=floors.min_units, max_ratio=floors.max_ratio,
+        model, groups, batches, budget=Budget(filters_removed=top), chunk=top / steps, min_units=floors.min_units, max_ratio=floors.max_ratio,
         round_to=floors.round_to, progress=lambda done, of, mask: found.update({done: mask}), **choice,
     )  # fmt: skip
     return {share: found[stop] for share, stop in stops.items()}
+
+
+def chunks_of(shares: Sequence[float], chunk: float) -> tuple[int, dict[float, int]]:
+    """How many chunks the largest share takes, and after how many of them each share is reached.
+
+    Raises:
+        EasiEdgeError: a share is not a whole number of chunks.
+    """
+    top = max(shares)
+    steps = max(1, math.ceil(top / chunk - 1e-9))
+    stops = {share: round(share * steps / top) for share in shares}
+    if chunk < 1 and (
+        off := [share for share, stop in stops.items() if abs(stop / steps * top - share) > 1e-6 or stop == 0]
+    ):
+        raise EasiEdgeError(
+            f"fidelity.removed holds {off[0]}, which is no whole number of chunks of {top / steps:g}: choose another fidelity.chunk"
+        )
+    return steps, stops
 
 
 class Removal:
@@ -74,10 +87,11 @@ class Removal:
         model: the dense network; left as it was.
         groups: the groups that masks speak about.
         batches: calibration batches, for tracing and for the refit.
+        **refit: of the refit: ridge and positions, as in `compensate`.
     """
 
-    def __init__(self, model: nn.Module, groups: Sequence[FilterGroup], batches: Sequence[Any]) -> None:
-        self.model, self.groups, self.batches = model, groups, batches
+    def __init__(self, model: nn.Module, groups: Sequence[FilterGroup], batches: Sequence[Any], **refit: Any) -> None:
+        self.model, self.groups, self.batches, self.refit = model, groups, batches, refit
         self.example = two_images(model, inputs_of(batches[0])[:2])
         self.walk = analyse(model, self.example)[0]
 
@@ -89,15 +103,17 @@ class Removal:
 
     @cached_property
     def _compensation(self) -> Compensation:
-        return Compensation(self.model, self.groups, self.batches)
+        return Compensation(self.model, self.groups, self.batches, **self.refit)
 
 
 @torch.no_grad()
 def correct(network: nn.Module, batches: Sequence[Any]) -> NDArray[np.bool_]:
     """Which images of ``batches`` (inputs, targets) the network classifies right, bool ``[images]``."""
     device, right, faster = device_of(network), [], merged(network)
-    for batch in batches:
-        x = inputs_of(batch).to(device)
+    for number, batch in enumerate(batches):
+        x = inputs_of(batch).to(device, copy=True)
+        if number == 0:
+            check_merged(network, faster, x)
         logits = class_logits(faster(x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x))
         assert logits is not None
         right.append((logits.argmax(1) == batch[1].to(device)).cpu())

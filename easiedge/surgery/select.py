@@ -23,7 +23,7 @@ from easiedge.model.graph import device_of, evaluating, two_images
 from easiedge.model.restrict import restrict, widen
 from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
 from easiedge.projection.project import SCOPES, choose
-from easiedge.scoring.batches import Batches, inputs_of
+from easiedge.scoring.batches import Batches, logits_of
 from easiedge.scoring.score import accepts, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
@@ -162,8 +162,8 @@ def _next_network(
 
 
 @torch.no_grad()
-def _reference(tutor: nn.Module, batches: Batches) -> list[Tensor]:
+def _reference(tutor: nn.Module, batches: Calibration) -> list[Tensor]:
     """The tutor's logits on each batch, computed once."""
-    device = device_of(tutor)
     with evaluating(tutor):
-        return [tutor(inputs_of(batch).to(device)) for batch in batches]
+        images = batches.inputs(device_of(tutor))
+        return [logits_of(tutor(x), number) for number, x in enumerate(images)]

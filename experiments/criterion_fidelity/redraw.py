@@ -57,11 +57,12 @@ def accuracy_table(record):
 
 
 def cell(row):
-    """Accuracy; behind the best by so much, with the interval of the paired difference."""
+    """Accuracy, and the 95 % interval of how far it is behind the best."""
     figure = f"{100 * row['accuracy']:.1f}"
     if row["best"] == row["criterion"]:
         return f"**{figure}**"
-    return f"{figure} ({-100 * row['behind_low']:+.1f} to {-100 * row['behind_high']:+.1f})"
+    low, high = (f"{100 * row[key] + 0.0:.1f}" for key in ("behind_low", "behind_high"))
+    return f"{figure} ({low} to {high})"
 
 
 def title(record):

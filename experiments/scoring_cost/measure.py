@@ -70,20 +70,30 @@ def sketch(name, images, repeats):
 
 
 def oracle(name, images, share):
-    """Seconds of the exact oracle, extrapolated from a random share of each group's units, beside a sketch with four passes."""
+    """Seconds of the oracle, from a random ``share`` of each group's units, and of a sketch with four passes before and after.
+
+    A group costs what is done once (one unit, timed alone) and a slope (the sampled units less one): both from this run.
+    """
     torch.manual_seed(0)
     model = {"resnet56": resnet56, "vgg16": vgg16}[name]().eval()
     batches = [torch.randn(128, 3, 32, 32) for _ in range(images // 128)]
     groups = easiedge.find_groups(model, batches[0][:2])
-    chosen = {name: units.tolist() for name, units in sampled_units(groups, share, 0).items()}
-    before = timed(lambda: easiedge.score(model, groups, batches, "taylor_information_gain", passes=4))
-    seconds = 0.0
+
+    def four_passes():
+        return timed(lambda: easiedge.score(model, groups, batches, "taylor_information_gain", passes=4))
+
+    four_passes()  # warms up
+    before, seconds, measured = four_passes(), 0.0, 0
     for g in groups:  # groups differ in the part of the network behind them
-        seconds += timed(lambda g=g: gains_of(model, [g], batches, chosen)) * g.size / len(chosen[g.name])
-    after = timed(lambda: easiedge.score(model, groups, batches, "taylor_information_gain", passes=4))
-    sketch_4 = (before + after) / 2
+        units = sampled_units([g], share, 0)[g.name].tolist()
+        units = units if len(units) > 1 else [0, 1]
+        one, all_of_them = (timed(lambda u=u: gains_of(model, [g], batches, {g.name: u})) for u in (units[:1], units))
+        seconds += one + (all_of_them - one) / (len(units) - 1) * (g.size - 1)
+        measured += len(units)
+    sketch_4 = (before + four_passes()) / 2
     return {
-        "measured_units": sum(map(len, chosen.values())),
+        "units": sum(g.size for g in groups),
+        "measured": measured,
         "oracle": seconds,
         "sketch_4": sketch_4,
         "ratio": seconds / sketch_4,
@@ -167,6 +177,8 @@ def main():
     for name in ("resnet56", "vgg16"):
         result[name] = sketch(name, options.images, options.repeats)
         print(name, {k: round(v, 2) for k, v in result[name].items() if k != "ratios"}, flush=True)
+        result[name]["oracle"] = oracle(name, options.images, {"resnet56": 0.1, "vgg16": 0.02}[name])
+        print(name, {k: round(v, 2) for k, v in result[name]["oracle"].items()}, flush=True)
     result |= {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
