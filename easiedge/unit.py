@@ -94,12 +94,14 @@ class Interaction:
         gradient: ``g`` ``[units]``, mean derivative of the information gain by each gate (zero at the tutor).
         fisher: ``F`` ``[units, units]``, or None.
         rows: ``G`` ``[rows, units]`` with ``F = G' G`` (already divided by the root of the sample count), or None.
+        readjust: damping with which the gates that stay are readjusted when units are chosen; 0 for gates that stay as they are.
     """
 
     names: tuple[str, ...]
     gradient: Tensor
     fisher: Tensor | None = None
     rows: Tensor | None = None
+    readjust: float = 0.0
 
     def diagonal(self) -> Tensor:
         """Diagonal of ``F``, ``[units]``."""

@@ -20,6 +20,7 @@ from easiedge.projection.global_topk import project_globally
 from easiedge.projection.joint_greedy import JointOrder
 from easiedge.projection.layerwise_topk import project_layerwise
 from easiedge.projection.order import Order, SingleScores, flat, mask_of, starts_of
+from easiedge.projection.readjusted_greedy import ReadjustedOrder
 from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
 
 SCOPES = {"global": project_globally, "layerwise": project_layerwise}
@@ -74,7 +75,8 @@ def choose(scores: FilterScores, groups: Sequence[FilterGroup], bounds: Limits, 
     if scores.interaction is not None:
         if scores.interaction.names != tuple(g.name for g in groups):
             raise EasiEdgeError("joint scores must be projected with the groups they were made for, in the same order")
-        order = JointOrder(scores.interaction, starts)
+        greedy = ReadjustedOrder if scores.interaction.readjust else JointOrder
+        order = greedy(scores.interaction, starts)
     else:
         order = SingleScores(flat(scores, groups), starts)
     return mask_of(SCOPES[scope](order, bounds), groups)

@@ -72,7 +72,16 @@ def on_device(
 
 def told_by(tutor: Tutor, inputs: Tensor, batch: int) -> Tensor:
     """The tutor's logits on a batch: asked for, or from the list of all batches' logits."""
-    return logits_of(tutor(inputs) if callable(tutor) else tutor[batch].to(inputs.device), batch)
+    if not callable(tutor) and batch >= len(tutor):
+        raise EasiEdgeError(
+            f"the tutor has logits of {len(tutor)} batches, and there are more: give those of every batch"
+        )
+    logits = logits_of(tutor(inputs) if callable(tutor) else tutor[batch].to(inputs.device), batch)
+    if len(logits) != len(inputs):
+        raise EasiEdgeError(
+            f"the tutor's logits of batch {batch} are of {len(logits)} images, the batch has {len(inputs)}"
+        )
+    return logits
 
 
 def logits_of(output: Any, batch: int) -> Tensor:

@@ -13,6 +13,7 @@ Where G would outgrow ``memory``, row r is added with a random sign s_r to one o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from easiedge.scoring.taylor_information_gain import fisher_rows
 from easiedge.unit import FilterGroup, FilterMask, FilterScores, Interaction
 
 MATRIX_LIMIT = 12_000  # units up to which F [units, units] in float32 (576 MB) is kept
+READJUST = 1e-3  # damping for networks that are refitted (experiments/criterion_fidelity)
 MEMORY = 1 << 30  # bytes for G [rows, units]: 10,000 rows of ResNet-50's 26,560 units
 
 
@@ -84,6 +86,7 @@ def joint_information_gain(
     matrix_limit: int = MATRIX_LIMIT,
     memory: int = MEMORY,
     precision: str = "float32",
+    readjust: float = 0.0,
 ) -> FilterScores:
     """Scores with their `Interaction`; ``values`` are those of `taylor_information_gain`.
 
@@ -97,9 +100,16 @@ def joint_information_gain(
         tutor: the reference.
         mask: units already gone.
         matrix_limit: units up to which ``F`` is stored, in ``4 * units**2`` bytes.
-        precision: as in `fisher_rows`.
         memory: bytes that G may take beyond that; more rows are folded in with random signs, unbiased.
+        precision: as in `fisher_rows`.
+        readjust: damping with which the projection readjusts the gates that stay (`easiedge.projection.readjusted_greedy`), for
+            networks whose weights are refitted afterwards; 0 for gates that stay as they are.  ``READJUST`` is a good value.
+
+    Raises:
+        EasiEdgeError: ``readjust`` is negative.
     """
+    if readjust < 0:
+        raise EasiEdgeError(f"readjust={readjust} must be 0, or a damping such as 1e-3")
     units = sum(g.size for g in groups)
     form: Matrix | LowRank = Matrix(units) if units <= matrix_limit else LowRank(units, memory, seed + 1)
     diagonal, gradient, images = torch.zeros(units, dtype=torch.float64), torch.zeros(units, dtype=torch.float64), 0
@@ -115,5 +125,5 @@ def joint_information_gain(
     gradient = gradient / images
     gain = 0.5 * diagonal / images - gradient
     values = {name: gain[span] for name, span in columns(groups).items()}
-    interaction = form.interaction(tuple(g.name for g in groups), gradient, images)
+    interaction = replace(form.interaction(tuple(g.name for g in groups), gradient, images), readjust=readjust)
     return FilterScores(values, "joint_information_gain", interaction)

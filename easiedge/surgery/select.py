@@ -24,6 +24,7 @@ from easiedge.model.restrict import restrict, widen
 from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
 from easiedge.projection.project import SCOPES, choose
 from easiedge.scoring.batches import Batches, logits_of
+from easiedge.scoring.joint_information_gain import READJUST
 from easiedge.scoring.score import accepts, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
@@ -74,7 +75,7 @@ def select(
         positions: of the compensation, as in `compensate`.
         memory: bytes that the compensation may keep between layers, and of a loader's batches, as in `compensate`.
         progress: called after each chunk with (chunks done, chunks in all, mask so far).
-        **options: of the criterion, such as ``probe`` and ``passes``.
+        **options: of the criterion, such as ``probe`` and ``passes``; with compensation the joint form readjusts unless told otherwise.
 
     Raises:
         BudgetError: the budget cannot be met.
@@ -97,6 +98,8 @@ def select(
     fit = compensation == "least_squares"
     if accepts(criterion, "tutor"):
         options = {"tutor": _reference(tutor or model, calibration), **options}
+    if fit and accepts(criterion, "readjust"):
+        options = {"readjust": READJUST, **options}
     following = _next_network(model, groups, calibration, example, ridge, positions, memory if fit else None)
     mask = FilterMask.full(groups)
     earlier: list[FilterMask] = []

@@ -90,6 +90,55 @@ def test_random_probes_are_unbiased(probe):
     assert float(error.max()) < 5
 
 
+@pytest.mark.parametrize("probe", ["sketch", "sampled"])
+def test_random_probes_are_unbiased_off_the_diagonal_too(probe):
+    """Mean of 400 estimates of the joint form within 6 standard errors of the exact one in all 171 entries.
+
+    Under normal errors a correct probe would fail with probability under 171 * 2e-9; the seeds are fixed.  The form is summed
+    in float32, hence the absolute term.
+    """
+    model, x = network("Plain").double(), images(3).double()
+    groups = find_groups(model, x)
+
+    def form(**options):
+        return score(model, groups, [x], "joint_information_gain", **options).interaction.fisher.double()
+
+    exact = form(probe="exact")
+    draws = torch.stack([form(probe=probe, passes=2, seed=s) for s in range(400)])
+    allowed = 6 * draws.std(0) / len(draws) ** 0.5 + 1e-6 * exact.abs().max()
+    assert bool(((draws.mean(0) - exact).abs() <= allowed).all())
+    assert float(exact.fill_diagonal_(0).abs().max()) > 10 * float(allowed.median())
+
+
+def test_bfloat16_gives_nearly_the_scores_of_float32():
+    x = images(64)
+    model = centred(network("Residual"), x)
+    groups = find_groups(model, x)
+    for criterion in ("taylor_information_gain", "joint_information_gain"):
+        whole, half = (flat(score(model, groups, [x], criterion, precision=p), groups) for p in ("float32", "bfloat16"))
+        assert not torch.equal(whole, half)
+        assert torch.allclose(whole, half, rtol=0.1, atol=1e-3 * float(whole.max()))
+
+
+@pytest.mark.parametrize("criterion", [c for c in CRITERIA if c not in ("optimal_brain_surgeon", "random")])
+def test_networks_in_bfloat16_are_scored(criterion):
+    x, y = images(8), torch.arange(8) % 3
+    model = centred(network("Residual"), x)
+    groups = find_groups(model, x)
+    wanted = flat(score(model, groups, [(x, y)], criterion), groups)
+    found = flat(score(model.bfloat16(), groups, [(x.bfloat16(), y)], criterion), groups)
+    assert bool(torch.isfinite(found).all())
+    assert float(torch.corrcoef(torch.stack([wanted, found]))[0, 1]) > 0.9
+
+
+def test_scoring_under_autocast_is_scoring_in_float32():
+    model, x = network("Residual"), images(4)
+    groups = find_groups(model, x)
+    outside = flat(score(model, groups, [x]), groups)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(outside, flat(score(model, groups, [x]), groups))
+
+
 @pytest.mark.parametrize("criterion", [c for c in CRITERIA if c != "random"])
 def test_scores_do_not_depend_on_the_batch_size(criterion):
     x = images(12)
@@ -163,6 +212,12 @@ def test_squared_taylor_equals_autograd_image_by_image():
         (lambda m, g, x: score(m, g, [x], "taylor_information_gain", probe="magic"), "unknown probe"),
         (lambda m, g, x: score(m, g, [x], "taylor_information_gain", colour=1), "has no option"),
         (lambda m, g, x: score(m, g, [x], "taylor_information_gain", passes=0), "at least 1"),
+        (lambda m, g, x: score(m, g, [x], "taylor_information_gain", passes=1.5), "passes=1.5 .* whole number"),
+        (lambda m, g, x: score(m, g, [x], "taylor_information_gain", precision="int8"), "float32, bfloat16"),
+        (lambda m, g, x: score(m, g, [x], "l1_magnitude", per_weight=1), "true or false"),
+        (lambda m, g, x: score(m, [], [x], "taylor_information_gain"), "no groups"),
+        (lambda m, g, x: score(m, g, [x], "taylor_information_gain", tutor=[]), "tutor"),
+        (lambda m, g, x: score(m, g, [x], "taylor_information_gain", tutor=[torch.zeros(1, 3)]), "tutor"),
     ],
 )
 def test_wrong_requests_are_refused(request_, message):

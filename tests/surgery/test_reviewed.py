@@ -1,5 +1,7 @@
 """Faults that a review found, each with the network that showed it."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,11 +10,12 @@ from torch import nn
 
 import easiedge
 from easiedge.deploy.artifact import load, save
-from easiedge.errors import EquivalenceError, ModelError
+from easiedge.errors import EasiEdgeError, EquivalenceError, ModelError
 from easiedge.model.cost import count, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.gates import masked
 from easiedge.projection.budget import Floors, limits
+from easiedge.schedule.selection import Selection
 from easiedge.surgery.compensate import Compensation
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.surgery.select import select
@@ -70,6 +73,81 @@ def test_every_criterion_selects_in_chunks(criterion):
     batches = [(x, torch.arange(8) % 3)]
     mask = select(model, groups, batches, budget=Budget(filters_removed=0.5), criterion=criterion, chunk=0.25)
     assert mask.share_removed() == pytest.approx(0.5, abs=1 / 18)
+
+
+@dataclass
+class Answer:
+    """As the networks of other libraries answer."""
+
+    logits: torch.Tensor
+
+
+class WithLogits(Small):
+    """Its output is an object that holds the logits."""
+
+    def forward(self, x):
+        return Answer(logits=super().forward(x))
+
+
+@pytest.mark.parametrize("compensation", [None, "least_squares"])
+def test_selection_by_turns_leaves_the_images_alone(compensation):
+    class InPlace(Small):
+        def forward(self, x):
+            return super().forward(x.sub_(0.5))
+
+    torch.manual_seed(0)
+    model, x = InPlace().eval(), images(16)
+    before = x.clone()
+    select(model, find_groups(model, x), [x], budget=Budget(filters_removed=0.5), chunk=0.2, compensation=compensation)
+    assert torch.equal(x, before)
+
+
+def test_selection_by_turns_takes_outputs_with_logits():
+    torch.manual_seed(0)
+    model, x = WithLogits().eval(), images(16)
+    groups = find_groups(model, x)
+    mask = select(model, groups, [x], budget=Budget(filters_removed=0.5), chunk=0.2)
+    assert sum(mask.kept().values()) == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ridge": 0}, "ridge=0 must be a positive number"),
+        ({"ridge": -1.0}, "ridge=-1.0 must be"),
+        ({"positions": 0}, "positions=0 must be a whole number"),
+        ({"positions": 2.5}, "positions=2.5 must be a whole number"),
+    ],
+)
+def test_a_refit_that_means_nothing_is_refused(change, message):
+    model, x = network("Plain"), images(8)
+    groups = find_groups(model, x)
+    with pytest.raises(EasiEdgeError, match=message):
+        easiedge.compensate(model, groups, random_mask(groups, 0.4), [x], **change)
+    with pytest.raises(EasiEdgeError, match=message):
+        Selection(**change)
+
+
+def test_images_and_activations_that_are_not_finite_are_named():
+    model, x = network("Plain"), images(8)
+    groups, bad = find_groups(model, x), images(8)
+    bad[3, 0, 0, 0] = float("nan")
+    with pytest.raises(EasiEdgeError, match="batch 1: it holds values that are not finite"):
+        easiedge.compensate(model, groups, random_mask(groups, 0.4), [x, bad])
+    model.conv1.weight.data[0, 0, 0, 0] = float("inf")
+    with pytest.raises(EasiEdgeError, match="not finite"):
+        easiedge.compensate(model, groups, random_mask(groups, 0.4), [x])
+
+
+def test_networks_in_bfloat16_are_refitted():
+    model, x = network("Residual"), images(32)
+    groups = find_groups(model, x)
+    mask = random_mask(groups, 0.4)
+    wanted = easiedge.compensate(model, groups, mask, [x])
+    found = easiedge.compensate(model.bfloat16(), groups, mask, [x.bfloat16()])
+    with masked(wanted, groups, mask), masked(found, groups, mask), torch.no_grad():
+        a, b = wanted(x), found(x.bfloat16()).float()
+    assert float((a - b).norm() / a.norm()) < 0.1
 
 
 def test_compensation_passes_default_arguments_and_leaves_the_images_alone():

@@ -1,0 +1,57 @@
+"""Greedy backward selection: the unit that costs least now goes, and what the others cost is then computed anew."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from easiedge.projection.order import Array
+
+
+class GreedyOrder(ABC):
+    """An order in which every removal changes what the next one costs.
+
+    Attributes:
+        increase: information lost with each unit, given those that are gone ``[units]``.
+        alive: the units that are left.
+    """
+
+    def __init__(self, increase: Array, starts: NDArray[np.int64]) -> None:
+        self.increase, self.starts = increase, starts
+        self.alive = np.ones(int(starts[-1]), dtype=bool)
+        self._open = increase.copy()  # infinity for units that are gone
+
+    def losses(self, steps: Array) -> Array:
+        """Increase with the next unit of each group; for larger steps the sum of the lowest increases."""
+        if steps.max(initial=0.0) <= 1.0:
+            lowest: Array = np.minimum.reduceat(self._open, self.starts[:-1])
+            return np.where(steps > 0, lowest, np.inf)
+        result = np.full(len(steps), np.inf)
+        for g in np.flatnonzero(steps):
+            span = self._open[self.starts[g] : self.starts[g + 1]]
+            k = int(steps[g])
+            result[g] = np.partition(span, k - 1)[:k].sum()
+        return result
+
+    def remove(self, group: int, count: int) -> NDArray[np.int64]:
+        """Remove the lowest increases of the group one after the other, updating in between."""
+        gone = []
+        for _ in range(count):
+            a, b = self.starts[group], self.starts[group + 1]
+            unit = int(a + np.argmin(self._open[a:b]))
+            self.alive[unit] = False
+            self._open[unit] = np.inf
+            self._without(unit)
+            np.copyto(self._open, self.increase, where=self.alive)
+            gone.append(unit)
+        return np.array(gone, dtype=np.int64)
+
+    @abstractmethod
+    def restore(self, unit: int, group: int) -> None:
+        """Put a unit back."""
+
+    @abstractmethod
+    def _without(self, unit: int) -> None:
+        """Update `increase` after ``unit`` has gone."""
