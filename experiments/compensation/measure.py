@@ -83,7 +83,7 @@ def selection(model, groups, batches, options, file):
 
     easiedge.select(
         model, groups, batches, budget=Budget(filters_removed=options.share), chunk=options.chunk,
-        compensation="least_squares", ridge=options.ridge, positions=options.positions, progress=note, passes=options.passes,
+        compensation="least_squares", ridge=options.ridge, positions=options.positions, progress=note, passes=options.passes, readjust=options.readjust,
     )  # fmt: skip
     training.append(training_steps(model, batches))
     epoch = {k: (training[0][k] + training[1][k]) / (2 * STEPS) * 45_000 / 128 for k in training[0]}
@@ -104,6 +104,9 @@ def main():
     parser.add_argument("--ridge", type=float, default=1e-3)
     parser.add_argument("--passes", type=int, default=2, help="of the scores' probes")
     parser.add_argument(
+        "--readjust", type=float, default=1e-3, help="damping of the joint form; 0 for gates that stay as they are"
+    )
+    parser.add_argument(
         "--part", choices=("val", "test"), default="val", help="choose on val; test: 5,000 images, once"
     )
     parser.add_argument("--at", type=float, nargs="*", help="shares at which to evaluate; every chunk by default")
@@ -120,7 +123,9 @@ def main():
     groups = easiedge.find_groups(model, batches[0][0][:2])
     if options.model == "resnet56":  # block-internal units
         groups = [g for g in groups if g.name.startswith("layer") and g.name.endswith("conv1")]
-    name = "-".join(f"{k}{getattr(options, k):g}" for k in ("share", "chunk", "images", "positions", "ridge", "passes"))
+    name = "-".join(
+        f"{k}{getattr(options, k):g}" for k in ("share", "chunk", "images", "positions", "ridge", "passes", "readjust")
+    )
     name = f"{options.model}-{name}"
     chosen = selection(model, groups, batches, options, options.out / f"{name}-selection.json")
     file = options.out / f"{name}-{options.part}.json"

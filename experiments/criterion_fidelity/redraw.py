@@ -61,7 +61,7 @@ def cell(row):
     figure = f"{100 * row['accuracy']:.1f}"
     if row["best"] == row["criterion"]:
         return f"**{figure}**"
-    low, high = (f"{100 * row[key] + 0.0:.1f}" for key in ("behind_low", "behind_high"))
+    low, high = (f"{100 * row[key]:.1f}".replace("-0.0", "0.0") for key in ("behind_low", "behind_high"))
     return f"{figure} ({low} to {high})"
 
 
@@ -78,7 +78,7 @@ def main():
         accuracy_table(record)
         if (HERE / "results" / f"{name}-scores.safetensors").exists():
             scatter(name, record)
-        if record["curves"]:
+        if len({row["removed"] for row in record["curves"]}) > 2:
             about = f"{title(record)}; accuracy on {record['evaluation_images']} test images"
             curves_picture(record["curves"], record["dense_accuracy"], about, HERE / f"{name}-curves.png")
 

@@ -38,66 +38,90 @@ def timed(job):
     return time.perf_counter() - start
 
 
-def training_pass(model, batches):
+def training_pass(model, batches, precision):
     model = copy.deepcopy(model).train()
+    half = precision == "bfloat16"
+    if half:
+        model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
 
     def job():
         for x, y in batches:
             optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(model(x), y).backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                loss = torch.nn.functional.cross_entropy(
+                    model(x.contiguous(memory_format=torch.channels_last) if half else x), y
+                )
+            loss.backward()
             optimizer.step()
 
     return timed(job)
 
 
+def sketching(model, groups, batches, passes, precision):
+    return timed(
+        lambda: easiedge.score(model, groups, batches, "taylor_information_gain", passes=passes, precision=precision)
+    )
+
+
 def sketch(name, images, repeats):
-    """Seconds of a float32 training pass and of one and four sketch passes over the same images, and their ratios."""
+    """Seconds of a training pass and of one and four sketch passes over the same images, in float32 and in bfloat16, and ratios."""
     torch.manual_seed(0)
     model = {"resnet56": resnet56, "vgg16": vgg16}[name]().eval()
     batches = [(torch.randn(128, 3, 32, 32), torch.randint(0, 10, (128,))) for _ in range(images // 128)]
     groups = easiedge.find_groups(model, batches[0][0][:2])
-    rows = []
-    for _ in range(repeats + 1):
-        train = training_pass(model, batches)
-        one, four = (
-            timed(lambda k=k: easiedge.score(model, groups, batches, "taylor_information_gain", passes=k))
-            for k in (1, 4)
-        )
-        rows.append({"training": train, "sketch": one, "sketch_4": four, "ratio": one / train, "ratio_4": four / train})
-    rows = rows[1:]  # the first warms up
-    return {key: median(r[key] for r in rows) for key in rows[0]} | {"ratios": [r["ratio"] for r in rows]}
+    result = {}
+    for precision in ("float32", "bfloat16"):
+        rows = []
+        for _ in range(repeats + 1):
+            train = training_pass(model, batches, precision)
+            one, four = (sketching(model, groups, batches, k, precision) for k in (1, 4))
+            rows.append(
+                {"training": train, "sketch": one, "sketch_4": four, "ratio": one / train, "ratio_4": four / train}
+            )
+        rows = rows[1:]  # the first warms up
+        ratios = {"ratios": [r["ratio"] for r in rows]}
+        result[precision] = {key: median(r[key] for r in rows) for key in rows[0]} | ratios
+        print(name, precision, {k: round(v, 2) for k, v in result[precision].items() if k != "ratios"}, flush=True)
+    return result
 
 
 def oracle(name, images, share):
-    """Seconds of the oracle, from a random ``share`` of each group's units, and of a sketch with four passes before and after.
+    """Seconds of the oracle, from a random ``share`` of each group's units, and of sketches with four passes before and after.
 
     A group costs what is done once (one unit, timed alone) and a slope (the sampled units less one): both from this run.
+    ``forward`` is a plain pass over the images; one for every unit is what an oracle costs that computes nothing once for many units.
     """
     torch.manual_seed(0)
     model = {"resnet56": resnet56, "vgg16": vgg16}[name]().eval()
     batches = [torch.randn(128, 3, 32, 32) for _ in range(images // 128)]
     groups = easiedge.find_groups(model, batches[0][:2])
+    precisions = ("float32", "bfloat16")
 
     def four_passes():
-        return timed(lambda: easiedge.score(model, groups, batches, "taylor_information_gain", passes=4))
+        return {p: sketching(model, groups, batches, 4, p) for p in precisions}
+
+    @torch.no_grad()
+    def forward():
+        for x in batches:
+            model(x)
 
     four_passes()  # warms up
-    before, seconds, measured = four_passes(), 0.0, 0
+    before, plain, seconds, measured = four_passes(), timed(forward), 0.0, 0
     for g in groups:  # groups differ in the part of the network behind them
         units = sampled_units([g], share, 0)[g.name].tolist()
         units = units if len(units) > 1 else [0, 1]
-        one, all_of_them = (timed(lambda u=u: gains_of(model, [g], batches, {g.name: u})) for u in (units[:1], units))
-        seconds += one + (all_of_them - one) / (len(units) - 1) * (g.size - 1)
+        one, several = (timed(lambda g=g, u=u: gains_of(model, [g], batches, {g.name: u})) for u in (units[:1], units))
+        seconds += one + (several - one) / (len(units) - 1) * (g.size - 1)
         measured += len(units)
-    sketch_4 = (before + four_passes()) / 2
-    return {
-        "units": sum(g.size for g in groups),
-        "measured": measured,
-        "oracle": seconds,
-        "sketch_4": sketch_4,
-        "ratio": seconds / sketch_4,
-    }
+    after, plain = four_passes(), (plain + timed(forward)) / 2
+    units = sum(g.size for g in groups)
+    result = {"units": units, "measured": measured, "oracle": seconds, "forward": plain, "forward_each": plain * units}
+    for p in precisions:
+        result[f"sketch_4_{p}"] = (before[p] + after[p]) / 2
+        result[f"ratio_{p}"] = seconds / result[f"sketch_4_{p}"]
+        result[f"ratio_forward_each_{p}"] = plain * units / result[f"sketch_4_{p}"]
+    return result
 
 
 def joint_resnet50(rows):
@@ -176,7 +200,6 @@ def main():
     )
     for name in ("resnet56", "vgg16"):
         result[name] = sketch(name, options.images, options.repeats)
-        print(name, {k: round(v, 2) for k, v in result[name].items() if k != "ratios"}, flush=True)
         result[name]["oracle"] = oracle(name, options.images, {"resnet56": 0.1, "vgg16": 0.02}[name])
         print(name, {k: round(v, 2) for k, v in result[name]["oracle"].items()}, flush=True)
     result |= {
