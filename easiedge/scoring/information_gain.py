@@ -4,6 +4,7 @@
 
 This is the truth that every approximation is tested against.  Everything before the layer whose gate closes is computed
 once per batch and reused for all units of the group; the result is the same as with a full pass per unit.
+Memory: all calibration images, and every activation of one batch.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Matrix:
 
 
 class LowRank:
-    """Rows of G, at most ``most`` of them: ``4 * most * units`` bytes; later rows are folded in with random signs."""
+    """Rows of G, at most ``most`` of them: ``4 * most * units`` bytes, twice that while they are put together; later rows are folded in."""
 
     def __init__(self, units: int, memory: int, seed: int) -> None:
         self.most = memory // (4 * units)

@@ -299,11 +299,15 @@ def test_labels_that_do_not_fit_the_network(criterion, labels, message):
 
 
 def test_every_criterion_has_a_configuration_that_it_accepts():
-    folder = Path(__file__).parents[2] / "conf" / "scoring"
-    files = {f.stem: OmegaConf.load(f) for f in folder.glob("*.yaml")}
+    folder = Path(__file__).parents[2] / "conf"
+    fit = OmegaConf.load(folder / "compensation" / "least_squares.yaml")
+    files = {
+        f.stem: OmegaConf.create({"compensation": fit, "seed": 0, "scoring": OmegaConf.load(f)}).scoring
+        for f in (folder / "scoring").glob("*.yaml")
+    }
     assert set(files) == set(CRITERIA)
     for name, file in files.items():
         assert file.criterion == name and set(file) == {"criterion", "options", "chunk"}
-        options = {k: v for k, v in OmegaConf.to_container(file.options, resolve=False).items() if k != "seed"}
+        options = {k: v for k, v in OmegaConf.to_container(file.options, resolve=True).items() if k != "seed"}
         model, x, groups = example("Residual")
         score(model, groups, [(x, torch.arange(len(x)) % 3)], name, **options)

@@ -67,7 +67,7 @@ def test_solution_equals_direct_least_squares(name):
     full = torch.cat([a, torch.ones(*a.shape[:2], 1).double()], 2) if offset else a
     for g in range(full.shape[1]):
         start = equations.start[g]
-        lam = 1e-2 * (full[:, g].T @ full[:, g]).diagonal().mean()
+        lam = 1e-2 * (a[:, g].T @ a[:, g]).diagonal().mean()
         system = torch.cat([full[:, g], lam.sqrt() * torch.eye(full.shape[2]).double()])
         wanted = torch.cat([targets.reshape(len(a), full.shape[1], -1)[:, g], lam.sqrt() * start.T])
         direct = torch.linalg.lstsq(system, wanted).solution.T
