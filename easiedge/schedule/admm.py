@@ -29,6 +29,7 @@ class Admm:
         stopping: when to stop before that: by default when the mask has settled and the primal residual is small.
         chunk: share that goes between two expansions of the Z-steps' selection; coarser than a single selection's, since
             it is made again in every iteration.
+        readjust: of the joint form in the Z-steps: 0, since training follows each choice (measured: experiments/main_job).
         refit: draw kept weights to the compensated ones (where the selection compensates), and not only removed ones to zero.
     """
 
@@ -38,6 +39,7 @@ class Admm:
     policy: RhoPolicy | None = None
     stopping: Stopping | None = None
     chunk: float = 0.2
+    readjust: float = 0.0
     refit: bool = True
 
     def __post_init__(self) -> None:
@@ -54,7 +56,13 @@ class Admm:
             nonlocal selecting
             begun = time.perf_counter()
             mask = task.selection.mask(
-                current, task.groups, task.calibration, task.budget, tutor=task.network, chunk=self.chunk
+                current,
+                task.groups,
+                task.calibration,
+                task.budget,
+                tutor=task.network,
+                chunk=self.chunk,
+                readjust=self.readjust,
             )
             selecting += time.perf_counter() - begun
             return mask

@@ -136,7 +136,13 @@ class GlobalPruning(Callback):
     def _choose(self, network: nn.Module) -> FilterMask:
         assert self._admm is not None
         return self.selection.mask(
-            network, self._admm.groups, self._calibration, self.budget, tutor=self._tutor, chunk=self.chunk
+            network,
+            self._admm.groups,
+            self._calibration,
+            self.budget,
+            tutor=self._tutor,
+            chunk=self.chunk,
+            readjust=0.0,
         )
 
     def _masked_accuracy(self, network: nn.Module, mask: FilterMask) -> float:

@@ -11,7 +11,7 @@ from torch import fx, nn
 
 from easiedge.projection.budget import Floors
 from easiedge.scoring.batches import inputs_of
-from easiedge.scoring.score import check_options
+from easiedge.scoring.score import accepts, check_options
 from easiedge.surgery.compensate import Compensation, check_fit
 from easiedge.surgery.select import Progress, select
 from easiedge.surgery.shrink import shrink
@@ -62,13 +62,17 @@ class Selection:
         *,
         tutor: nn.Module | None = None,
         chunk: float | None = None,
+        readjust: float | None = None,
         progress: Progress | None = None,
     ) -> FilterMask:
-        """Which units stay within ``budget``; arguments as in `easiedge.select`."""
+        """Which units stay within ``budget``; arguments as in `easiedge.select`, ``chunk`` and ``readjust`` in place of the own."""
+        options = dict(self.options)
+        if readjust is not None and accepts(self.criterion, "readjust"):
+            options["readjust"] = readjust
         return select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
             compensation=self.compensation, tutor=tutor, min_units=self.min_units, max_ratio=self.max_ratio,
-            round_to=self.round_to, ridge=self.ridge, positions=self.positions, progress=progress, **self.options,
+            round_to=self.round_to, ridge=self.ridge, positions=self.positions, progress=progress, **options,
         )  # fmt: skip
 
     def remove(
