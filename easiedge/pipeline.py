@@ -28,76 +28,86 @@ from easiedge.report.terminal import closing_table, dense_line
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.training.evaluate import accuracy
+from easiedge.training.loggers import close_logger
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def assembled(cfg: DictConfig) -> Iterator[Parts]:
+    """The parts of a run; a run that fails or is interrupted is ended in its logger as failed."""
+    parts = assemble(cfg)
+    try:
+        write_config(cfg, parts.directory)
+        yield parts
+    except BaseException:
+        close_logger(parts.logger, failed=True)
+        raise
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge train``: the dense baseline, saved under ``dense/``; its figures are returned and written."""
     clock = Clock()
-    parts = assemble(cfg)
-    write_config(cfg, parts.directory)
-    train_dense(parts, clock)
-    save(parts.network, parts.directory / "dense")
-    metrics = training_metrics(parts, test_accuracy(parts, parts.network), clock.closed())
-    write_metrics(metrics, parts.directory)
-    log_results(parts.logger, metrics, [], parts.directory)
-    dense_line(metrics, parts.directory)
-    return metrics
+    with assembled(cfg) as parts:
+        train_dense(parts, clock)
+        save(parts.network, parts.directory / "dense")
+        metrics = training_metrics(parts, test_accuracy(parts, parts.network), clock.closed())
+        write_metrics(metrics, parts.directory)
+        log_results(parts.logger, metrics, [], parts.directory)
+        dense_line(metrics, parts.directory)
+        return metrics
 
 
 def prune(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge prune``: train or load, prune, fine-tune, save, measure; its figures are returned and written."""
     clock = Clock()
-    parts = assemble(cfg)
-    write_config(cfg, parts.directory)
-    train_dense(parts, clock)
-    outcome = run_schedule(parts, clock)
-    proof = prove_equivalence(
-        outcome.network, outcome.groups, outcome.within, outcome.compact, parts.data.val_dataloader()
-    )
-    log.info(
-        "removed for real: masked and shrunk networks differ by at most %.2g on %d images",
-        proof.max_abs_diff,
-        proof.images,
-    )
-    compact = finetune(parts, outcome, clock)
-    save(compact, parts.directory / "pruned")
-    accuracies = closing_accuracies(parts, outcome)
-    metrics = pruning_metrics(parts, outcome, compact, accuracies, proof, clock.closed())
-    rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
-    write_layers(rows, metrics, parts.directory)
-    write_metrics(metrics, parts.directory)
-    log_results(parts.logger, metrics, rows, parts.directory)
-    closing_table(metrics, parts.directory)
-    return metrics
+    with assembled(cfg) as parts:
+        train_dense(parts, clock)
+        outcome = run_schedule(parts, clock)
+        proof = prove_equivalence(
+            outcome.network, outcome.groups, outcome.within, outcome.compact, parts.data.val_dataloader()
+        )
+        log.info(
+            "removed for real: masked and shrunk networks differ by at most %.2g on %d images",
+            proof.max_abs_diff,
+            proof.images,
+        )
+        compact = finetune(parts, outcome, clock)
+        save(compact, parts.directory / "pruned")
+        accuracies = closing_accuracies(parts, outcome)
+        metrics = pruning_metrics(parts, outcome, compact, accuracies, proof, clock.closed())
+        rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
+        write_layers(rows, metrics, parts.directory)
+        write_metrics(metrics, parts.directory)
+        log_results(parts.logger, metrics, rows, parts.directory)
+        closing_table(metrics, parts.directory)
+        return metrics
 
 
 def score(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge score``: criteria beside the exact information gain; tables and pictures are written, the record is returned."""
     clock = Clock()
     request = request_of(cfg.fidelity, cfg.seed)
-    parts = assemble(cfg)
-    write_config(cfg, parts.directory)
-    train_dense(parts, clock)
-    try:
-        found = fidelity(parts, request, keep=lambda so_far: write_fidelity(so_far, parts.directory))
-    except KeyboardInterrupt:
-        log.warning(
-            "stopped: the same command with hydra.run.dir=%s goes on with the oracle where it was", parts.directory
+    with assembled(cfg) as parts:
+        train_dense(parts, clock)
+        try:
+            found = fidelity(parts, request, keep=lambda so_far: write_fidelity(so_far, parts.directory))
+        except KeyboardInterrupt:
+            log.warning(
+                "stopped: the same command with hydra.run.dir=%s goes on with the oracle where it was", parts.directory
+            )
+            raise
+        record = write_fidelity(found, parts.directory)
+        pictures = draw_fidelity(found, record, parts.directory)
+        summary = {f"spearman/{row['criterion']}": row.get("spearman") for row in record["criteria"]}
+        log_tables(
+            parts.logger,
+            summary,
+            {name: record[name] for name in ("criteria", "layers", "curves") if record[name]},
+            pictures,
         )
-        raise
-    record = write_fidelity(found, parts.directory)
-    pictures = draw_fidelity(found, record, parts.directory)
-    summary = {f"spearman/{row['criterion']}": row.get("spearman") for row in record["criteria"]}
-    log_tables(
-        parts.logger,
-        summary,
-        {name: record[name] for name in ("criteria", "layers", "curves") if record[name]},
-        pictures,
-    )
-    fidelity_tables(record, parts.directory)
-    return record
+        fidelity_tables(record, parts.directory)
+        return record
 
 
 def train_dense(parts: Parts, clock: Clock) -> None:

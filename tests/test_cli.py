@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import wandb
 import wandb_file
 from PIL import Image
 from safetensors.torch import load_file
@@ -116,8 +117,17 @@ def test_wandb_offline_holds_curves_summary_and_table(tmp_path):
     assert run(["prune", *QUICK, "hydra.run.dir=out"]) == 0
     (record,) = (tmp_path / "out" / "wandb").glob("offline-run-*/run-*.wandb")
     content = wandb_file.content(record)
+    assert content, f"{record} holds {record.stat().st_size} bytes and no record"
     for name in (b"admm/primal_residual", b"finetune/val_accuracy", b"pruned/accuracy", b"layers", b"filters_removed"):
         assert name in content, name
+
+
+def test_a_run_that_fails_is_ended_in_wandb_too(capsys):
+    assert run(["prune", *QUICK, "recipe.admm.lr=1e30", "hydra.run.dir=out"]) == 2
+    assert wandb.run is None
+    (record,) = Path("out/wandb").glob("offline-run-*/run-*.wandb")
+    assert record.stat().st_size > 0
+    capsys.readouterr()
 
 
 def test_a_sweep_makes_a_directory_for_each_job(tmp_path):

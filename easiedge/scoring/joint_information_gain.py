@@ -25,7 +25,7 @@ from easiedge.scoring.taylor_information_gain import fisher_rows
 from easiedge.unit import FilterGroup, FilterMask, FilterScores, Interaction
 
 MATRIX_LIMIT = 12_000  # units up to which F [units, units] in float32 (576 MB) is kept
-READJUST = 1e-3  # damping for networks that are refitted (experiments/criterion_fidelity)
+READJUST = 0.1  # damping for networks that are refitted (experiments/criterion_fidelity)
 MEMORY = 1 << 30  # bytes for G [rows, units]: 10,000 rows of ResNet-50's 26,560 units
 
 

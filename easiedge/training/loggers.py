@@ -87,14 +87,14 @@ def name_curves(logger: Logger, recipe: str) -> None:
     logger._prefix, logger.LOGGER_JOIN_CHAR = prefix, "/"  # type: ignore[attr-defined]
 
 
-def close_logger(logger: Logger | None) -> None:
-    """End the run, so that its files are whole and the next run of a sweep is one of its own."""
+def close_logger(logger: Logger | None, failed: bool = False) -> None:
+    """End the run, so that its files are whole and the next run of a sweep is one of its own; once more does nothing."""
     if logger is None:
         return
-    logger.finalize("success")
+    logger.finalize("failed" if failed else "success")
     finish = getattr(logger.experiment, "finish", None)
     if finish is not None:
-        finish()
+        finish(exit_code=int(failed))
 
 
 _KINDS = {"wandb": _wandb, "csv": _csv, "none": _none}

@@ -104,7 +104,7 @@ def main():
     parser.add_argument("--ridge", type=float, default=1e-3)
     parser.add_argument("--passes", type=int, default=2, help="of the scores' probes")
     parser.add_argument(
-        "--readjust", type=float, default=1e-3, help="damping of the joint form; 0 for gates that stay as they are"
+        "--readjust", type=float, default=0.1, help="damping of the joint form; 0 for gates that stay as they are"
     )
     parser.add_argument(
         "--part", choices=("val", "test"), default="val", help="choose on val; test: 5,000 images, once"
