@@ -109,7 +109,7 @@ def joint_information_gain(
         EasiEdgeError: ``readjust`` is negative.
     """
     if readjust < 0:
-        raise EasiEdgeError(f"readjust={readjust} must be 0, or a damping such as 1e-3")
+        raise EasiEdgeError(f"readjust={readjust} must be 0, or a damping such as 0.1")
     units = sum(g.size for g in groups)
     form: Matrix | LowRank = Matrix(units) if units <= matrix_limit else LowRank(units, memory, seed + 1)
     diagonal, gradient, images = torch.zeros(units, dtype=torch.float64), torch.zeros(units, dtype=torch.float64), 0
