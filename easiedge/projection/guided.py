@@ -11,7 +11,7 @@ from easiedge.projection.lagrangian import by_prices
 from easiedge.projection.price import price
 from easiedge.projection.width_problem import WidthProblem, Widths
 
-_NEAR = 1.1  # of a limit: choices by prices that are further over are not worth repairing
+_NEAR = 1.02  # of a limit: choices by prices that are further over are not worth repairing
 
 
 def guided_widths(problem: WidthProblem, greedy: Widths, candidates: int = 3) -> Widths:
@@ -22,16 +22,13 @@ def guided_widths(problem: WidthProblem, greedy: Widths, candidates: int = 3) ->
         greedy: a choice that meets every limit ``[groups]``.
         candidates: how many choices by prices are improved.
     """
-    found: dict[tuple[int, ...], float] = {}
-    for start in (greedy, problem.fullest):
-        for choice in by_prices(problem, start):
-            within = repaired(problem, choice) if problem.used(choice).max() <= _NEAR else None
-            if within is not None:
-                found[tuple(within.tolist())] = problem.value(within)
+    seen = {tuple(c.tolist()) for start in (greedy, problem.fullest) for c in by_prices(problem, start)}
+    near = [np.array(c) for c in sorted(seen) if problem.used(np.array(c)).max() <= _NEAR]
+    within = [w for c in near if (w := repaired(problem, c)) is not None]
     best = improved(problem, greedy)
     value = problem.value(best)
-    for near in heapq.nsmallest(candidates, found, key=lambda c: (found[c], c)):
-        other = improved(problem, np.array(near))
+    for choice in heapq.nsmallest(candidates, within, key=problem.value):
+        other = improved(problem, choice)
         if problem.value(other) < value:
             best, value = other, problem.value(other)
     return best if value <= problem.value(greedy) else greedy
