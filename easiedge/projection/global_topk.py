@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from easiedge.projection.budget import Limits
 from easiedge.projection.guided import guided_widths
+from easiedge.projection.joint_greedy import JointOrder
 from easiedge.projection.order import Array, Bool, Order, SingleScores
 from easiedge.projection.price import price
+from easiedge.projection.unit_swaps import swap_units
 from easiedge.projection.width_problem import best_units, width_problem
 
 Step = tuple[int, NDArray[np.int64]]  # a group and the units that left it together
@@ -83,6 +85,9 @@ def best_widths(order: SingleScores, limits: Limits) -> Bool:
 
 def project_globally(order: Order, limits: Limits) -> Bool:
     """Choose the units that stay, ``[units]``."""
+    if isinstance(order, JointOrder):
+        cheapest_first(order, limits)
+        return swap_units(order, limits)
     if not isinstance(order, SingleScores):
         return cheapest_first(order, limits)
     if limits.units_only:
