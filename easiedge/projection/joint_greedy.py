@@ -31,16 +31,6 @@ class JointOrder(GreedyOrder):
         self._add(unit, -1.0)
         np.copyto(self._open, self.increase, where=self.alive)
 
-    def exchange(self, back: int, gone: int, column: NDArray[np.float32]) -> None:
-        """Put ``back`` back, whose ``column`` of F is given ``[units]``, and remove ``gone`` instead."""
-        own_back, own_gone = self.increase[back], self.increase[gone] - column[gone]
-        other = self.interaction.columns(torch.tensor([gone])).cpu().numpy()[0]
-        self.increase += other
-        self.increase -= column
-        self.increase[back], self.increase[gone] = own_back + other[back], own_gone
-        self.alive[back], self.alive[gone] = True, False
-        self._open[:] = np.where(self.alive, self.increase, np.inf)
-
     def _without(self, unit: int) -> None:
         self._add(unit, 1.0)
 
