@@ -63,7 +63,7 @@ class Chain(nn.Module):
         layers = [m for a, b in pairs for m in (nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU())]
         self.features, self.head = nn.Sequential(*layers), nn.Linear(widths[-1], 10)
 
-    def forward(self, x):
+    def forward(self, x):  # noqa: D102
         return self.head(self.features(x).mean((2, 3)))
 
 
