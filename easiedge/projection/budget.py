@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,13 +86,6 @@ class Limits:
     def unmet(self, kept: Array) -> Array:
         """How much of each quantity must still go ``[3]``; zero where the limit holds."""
         return np.maximum(self.cost.totals(kept) - self.most, 0.0)
-
-    def binding(self, kept: Array, slack: float = 0.01) -> Limits | None:
-        """Only the limits that ``kept`` uses as far as the tightest, to a share of ``slack``; None if these are all."""
-        asked = np.isfinite(self.most)
-        used = np.where(asked, self.cost.totals(kept) / np.maximum(self.most, 1.0), -np.inf)
-        binds = used >= used.max() - slack
-        return None if (binds == asked).all() else replace(self, most=np.where(binds, self.most, np.inf))
 
     def step(self, kept: Array) -> Array:
         """Units each group loses in its next step ``[groups]``: to the next lower allowed width; 0 at the floor."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from easiedge.projection.budget import Limits
 from easiedge.projection.guided import guided_widths
-from easiedge.projection.joint_greedy import JointOrder, joint_gain
 from easiedge.projection.order import Array, Bool, Order, SingleScores
 from easiedge.projection.price import price
 from easiedge.projection.width_problem import best_units, width_problem
@@ -33,20 +31,18 @@ def lowest_scores(values: Array, starts: NDArray[np.int64], limits: Limits) -> B
     return alive
 
 
-def cheapest_first(order: Order, limits: Limits, counted: Limits | None = None) -> Bool:
+def cheapest_first(order: Order, limits: Limits) -> Bool:
     """Remove, again and again, the step that loses least information per cost, until every limit holds.
 
     Costs are recounted after each step.  With several limits the cost of a step is the share of the outstanding
-    quantities it pays, summed; ``counted`` names the limits that count towards it while one of them is unmet (default: all).
-    At the end units are put back, last ones first, where the limits allow it.
+    quantities it pays, summed.  At the end units are put back, last ones first, where the limits allow it.
     """
     starts = order.starts
     kept = np.add.reduceat(order.alive.astype(np.float64), starts[:-1])
     history: list[Step] = []
     while not limits.met(kept):
         steps = limits.step(kept)
-        by = limits if counted is None or counted.met(kept) else counted
-        prices = price(by, kept, steps, order.losses(steps))
+        prices = price(limits, kept, steps, order.losses(steps))
         group = int(np.argmin(prices))
         if not np.isfinite(prices[group]):
             break
@@ -85,25 +81,8 @@ def best_widths(order: SingleScores, limits: Limits) -> Bool:
     return best_units(order.values, order.starts, problem.width(guided))
 
 
-def better_joint(order: JointOrder, limits: Limits) -> Bool:
-    """The better by the joint form of two greedy choices, ``[units]``: paid by all limits, and by those alone that bind in the first.
-
-    What a step pays towards a limit that is met anyway is worth nothing; which these are is known after the first choice.
-    """
-    alive = cheapest_first(order, limits)
-    binding = limits.binding(np.add.reduceat(alive.astype(np.float64), order.starts[:-1]))
-    if binding is None:
-        return alive
-    again = JointOrder(order.interaction, order.starts)
-    other = cheapest_first(again, limits, counted=binding)
-    gains = [joint_gain(order.interaction, torch.from_numpy(~a)) for a in (alive, other)]
-    return other if gains[1] < gains[0] else alive
-
-
 def project_globally(order: Order, limits: Limits) -> Bool:
     """Choose the units that stay, ``[units]``."""
-    if isinstance(order, JointOrder):
-        return better_joint(order, limits)
     if not isinstance(order, SingleScores):
         return cheapest_first(order, limits)
     if limits.units_only:

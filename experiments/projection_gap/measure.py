@@ -1,10 +1,11 @@
 """How far the greedy and the guided choice of widths are from the exact one, and from each other at full size.
 
-python experiments/projection_gap/measure.py small|rounded|full|real|joint [--data FOLDER] [--out DIR]
+python experiments/projection_gap/measure.py small|rounded|full|real|joint|measured [--data FOLDER] [--out DIR]
 
 ``small``: random scores on small networks, exact by `exact_widths`.  ``rounded``: vgg16 and LeNet with coarse widths, exact too.
 ``full``: resnet56, vgg16, mobilenet_v2, resnet50 with random layer-scaled scores.  ``real``: sketch scores of 256 images, vgg16 and
-resnet56.  ``joint``: the joint form, its value on its own and on other images.  FOLDER holds cifar10_jpeg.zip and weights/.
+resnet56.  ``joint``: the joint form, its value on its own and on other images;
+``measured``: the information gain of its masks.  FOLDER holds cifar10_jpeg.zip and weights/.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from statistics import mean, median
 
 import numpy as np
 import torch
+from binding_limits import better_joint
 from torch import nn
 from torchvision.models import mobilenet_v2, resnet50
 from unit_swaps import swap_units
@@ -32,10 +34,10 @@ from easiedge.model.weights import load_weights
 from easiedge.projection.budget import Floors, limits
 from easiedge.projection.exact import exact_widths
 from easiedge.projection.exchange import improved
-from easiedge.projection.global_topk import better_joint, cheapest_first
+from easiedge.projection.global_topk import cheapest_first
 from easiedge.projection.guided import guided_widths
 from easiedge.projection.joint_greedy import JointOrder, joint_gain
-from easiedge.projection.order import SingleScores, flat, starts_of
+from easiedge.projection.order import SingleScores, flat, mask_of, starts_of
 from easiedge.projection.width_problem import width_problem
 from easiedge.unit import Budget, Interaction
 
@@ -46,6 +48,14 @@ BUDGETS = {
     "params 70, MACs 70": Budget(params_removed=0.7, macs_removed=0.7),
     "units 30, params 45, MACs 55": Budget(filters_removed=0.3, params_removed=0.45, macs_removed=0.55),
     "units 15, params 50, MACs 60": Budget(filters_removed=0.15, params_removed=0.5, macs_removed=0.6),
+}
+MODERATE = {
+    "units 20": Budget(filters_removed=0.2),
+    "MACs 35": Budget(macs_removed=0.35),
+    "params 25, MACs 25": Budget(params_removed=0.25, macs_removed=0.25),
+    "params 40, MACs 40": Budget(params_removed=0.4, macs_removed=0.4),
+    "units 10, params 20, MACs 25": Budget(filters_removed=0.1, params_removed=0.2, macs_removed=0.25),
+    "units 15, params 30, MACs 35": Budget(filters_removed=0.15, params_removed=0.3, macs_removed=0.35),
 }
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 CIFAR = {
@@ -230,9 +240,34 @@ def joint(folder):
     return found
 
 
+def measured(folder, images=500):
+    """Information gain of really masking, nats, on validation images that the form has not seen."""
+    found = {}
+    for name in CIFAR:
+        model, groups, cost, data = trained(name, folder)
+        form = easiedge.score(model, groups, data.calibration_batches(1024), "joint_information_gain").interaction
+        x = torch.cat([x for x, _ in data.evaluation_batches("val", images)])
+        with torch.no_grad():
+            dense = model(x).log_softmax(1)
+        for budget_name, budget in MODERATE.items():
+            bounds, row, known = limits(budget, groups, cost, Floors()), {}, {}
+            greedy = JointOrder(form, starts_of(groups))
+            choices = {"greedy": cheapest_first(greedy, bounds).copy(), "greedy, swaps": swap_units(greedy, bounds)}
+            choices["better of two"] = better_joint(JointOrder(form, starts_of(groups)), bounds)
+            for choice, alive in choices.items():
+                if alive.tobytes() not in known:
+                    with torch.no_grad(), easiedge.masked(model, groups, mask_of(alive, groups)):
+                        gone = model(x).log_softmax(1)
+                    known[alive.tobytes()] = float((dense.exp() * (dense - gone)).sum(1).mean())
+                row[choice] = known[alive.tobytes()]
+            found[f"{name}, {budget_name}"] = row
+            print(name, budget_name, row, flush=True)
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parts = {"small": small, "rounded": rounded, "full": full, "real": real, "joint": joint}
+    parts = {"small": small, "rounded": rounded, "full": full, "real": real, "joint": joint, "measured": measured}
     parser.add_argument("part", choices=parts)
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("results"))
