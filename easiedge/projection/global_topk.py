@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from easiedge.projection.budget import Limits
+from easiedge.projection.guided import guided_widths
 from easiedge.projection.order import Array, Bool, Order, SingleScores
+from easiedge.projection.price import price
+from easiedge.projection.width_problem import best_units, width_problem
+
+Step = tuple[int, NDArray[np.int64]]  # a group and the units that left it together
 
 
 def lowest_scores(values: Array, starts: NDArray[np.int64], limits: Limits) -> Bool:
@@ -34,43 +39,52 @@ def cheapest_first(order: Order, limits: Limits) -> Bool:
     """
     starts = order.starts
     kept = np.add.reduceat(order.alive.astype(np.float64), starts[:-1])
-    history: list[tuple[int, int]] = []
-    while (unmet := limits.unmet(kept)).any():
+    history: list[Step] = []
+    while not limits.met(kept):
         steps = limits.step(kept)
-        losses = order.losses(steps)
-        paid = _paid(limits, kept, steps, unmet)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            price = np.where(losses > 0, losses / paid, losses * paid)
-        price[(steps == 0) | (paid <= 0)] = np.inf
-        group = int(np.argmin(price))
-        if not np.isfinite(price[group]):
+        prices = price(limits, kept, steps, order.losses(steps))
+        group = int(np.argmin(prices))
+        if not np.isfinite(prices[group]):
             break
-        history += [(int(unit), group) for unit in order.remove(group, int(steps[group]))]
+        history.append((group, order.remove(group, int(steps[group]))))
         kept[group] -= steps[group]
-    if limits.round_to == 1 and not limits.units_only:
+    if not limits.units_only:
         _put_back(order, limits, kept, history)
     return order.alive
 
 
-def _paid(limits: Limits, kept: Array, steps: Array, unmet: Array) -> Array:
-    """Share of what must still go that each group's step pays ``[groups]``."""
-    saved = limits.cost.marginal(kept, steps)
-    wanted = unmet > 0
-    result: Array = np.minimum(saved[wanted] / unmet[wanted, None], 1.0).sum(0)
-    return result
-
-
-def _put_back(order: Order, limits: Limits, kept: Array, history: list[tuple[int, int]]) -> None:
-    for unit, group in reversed(history):
-        kept[group] += 1
+def _put_back(order: Order, limits: Limits, kept: Array, history: list[Step]) -> None:
+    """Take whole steps back, the last of each group first, so that widths stay multiples of ``round_to``."""
+    closed: set[int] = set()
+    for group, units in reversed(history):
+        if group in closed:
+            continue
+        kept[group] += len(units)
         if limits.met(kept):
-            order.restore(unit, group)
+            for unit in units[::-1]:
+                order.restore(int(unit), group)
         else:
-            kept[group] -= 1
+            kept[group] -= len(units)
+            closed.add(group)
+
+
+def best_widths(order: SingleScores, limits: Limits) -> Bool:
+    """The better of the greedy choice and the one guided by prices and trades, ``[units]`` (equal: the greedy one)."""
+    alive = cheapest_first(order, limits)
+    problem = width_problem(order.values, order.starts, limits)
+    greedy = problem.index(np.add.reduceat(alive.astype(np.float64), order.starts[:-1]))
+    if not problem.met(greedy):
+        return alive
+    guided = guided_widths(problem, greedy)
+    if not problem.value(guided) < problem.value(greedy):
+        return alive
+    return best_units(order.values, order.starts, problem.width(guided))
 
 
 def project_globally(order: Order, limits: Limits) -> Bool:
     """Choose the units that stay, ``[units]``."""
-    if limits.units_only and isinstance(order, SingleScores):
+    if not isinstance(order, SingleScores):
+        return cheapest_first(order, limits)
+    if limits.units_only:
         return lowest_scores(order.values, order.starts, limits)
-    return cheapest_first(order, limits)
+    return best_widths(order, limits)

@@ -22,6 +22,7 @@ class JointOrder(GreedyOrder):
     def __init__(self, interaction: Interaction, starts: NDArray[np.int64]) -> None:
         base = 0.5 * interaction.diagonal().double() - interaction.gradient.double()
         super().__init__(base.cpu().numpy().copy(), starts)
+        self.interaction = interaction
         self._columns = ColumnCache(interaction)
 
     def restore(self, unit: int, group: int) -> None:
