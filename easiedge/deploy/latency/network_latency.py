@@ -24,13 +24,15 @@ class NetworkLatency:
     Attributes:
         widths: channels by units kept.
         coefficients: of each layer's surface ``[layers, 4, 4]``, in milliseconds of the whole network.
-        form: alignment, aligned step and other step of each layer ``[layers, 3]``.
+        alignment: of each layer's surface ``[layers]``.
+        steps: of each layer's surface, by case ``[layers, 4]``.
         overhead_ms: what every network takes beside its layers.
     """
 
     widths: LayerWidths
     coefficients: Array
-    form: NDArray[np.int64]
+    alignment: NDArray[np.int64]
+    steps: NDArray[np.int64]
     overhead_ms: float
 
     @property
@@ -50,14 +52,14 @@ class NetworkLatency:
 
     def layers_ms(self, n: Array) -> Array:
         """Each layer's part ``[..., layers]``."""
-        return self._surfaces(*self.widths.at(np.asarray(n, dtype=np.float64)), np.arange(len(self.form)))
+        return self._surfaces(*self.widths.at(np.asarray(n, dtype=np.float64)), np.arange(len(self.alignment)))
 
     def marginal(self, n: Array, steps: Array | None = None) -> Array:
         """What each group saves by losing ``steps`` more units (default 1), ``[groups]``; below zero where it costs time."""
         steps = np.ones(len(n)) if steps is None else steps
         group, layer = self._touches
         inputs, outputs = self.widths.at(n)
-        before = self._surfaces(inputs, outputs, np.arange(len(self.form)))
+        before = self._surfaces(inputs, outputs, np.arange(len(self.alignment)))
         after = self._surfaces(
             inputs[layer] - self.widths.reads[layer, group] * steps[group],
             outputs[layer] - self.widths.makes[layer, group] * steps[group],
@@ -72,7 +74,6 @@ class NetworkLatency:
         return group, layer
 
     def _surfaces(self, inputs: Array, outputs: Array, layer: NDArray[np.int64]) -> Array:
-        alignment, aligned, other = self.form[layer].T
-        terms, case = terms_of(inputs, outputs, alignment, aligned, other)
+        terms, case = terms_of(inputs, outputs, self.alignment[layer], self.steps[layer])
         result: Array = (self.coefficients[layer, case] * terms).sum(-1)
         return result

@@ -1,8 +1,7 @@
 """Milliseconds of one kind of layer as a function of its widths: monotone, with the steps that engines make.
 
-Engines work in blocks of channels, and take a slower road for widths that are no multiple of some number.  With
-``up(c) = ceil(c / step) * step``, and one row of coefficients for each of the four cases (in and out a multiple of
-``alignment`` or not):
+Engines take a slower road for widths that are no multiple of some ``alignment``, and work in blocks of ``step`` channels.
+With ``up(c) = ceil(c / step) * step``, and coefficients and step for each of the four cases (in and out aligned or not):
 
     ms(in, out) = c0 + c1 up(in) + c2 up(out) + c3 up(in) up(out),    c >= 0
 
@@ -14,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +20,9 @@ from scipy.optimize import nnls
 
 Array = NDArray[np.float64]
 ALIGNMENTS, STEPS, FOLDS = (1, 2, 4, 8, 16), (1, 4, 8, 16), 4
-_BORROWED = 0.03  # weight of the other cases' samples: they decide only where a case has too few of its own
+_BORROWED = 0.005  # weight of the other cases' samples: they decide only where a case has too few of its own
+_PLAINER = 1.05  # a plainer form may be so much worse on left-out networks
+_HOPELESS = 0.3  # relative errors above count no more: they come from cases with too few samples
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,11 @@ class Form:
 
     Attributes:
         alignment: widths that are multiples of it take the engine's fast road; 1 where there is only one.
-        aligned_step, other_step: channels are worked on in blocks of so many, on the fast road and on the other.
+        steps: channels are worked on in blocks of so many; of case ``2 * (in is aligned) + (out is aligned)``.
     """
 
     alignment: int
-    aligned_step: int
-    other_step: int
+    steps: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,7 @@ class Surface:
     Attributes:
         kind: what the layer computes, in words.
         form: where the steps are.
-        coefficients: ``c`` ``[4, 4]``; row ``2 * (in is aligned) + (out is aligned)``.
+        coefficients: ``c`` ``[4, 4]``, a row for each case.
         samples: what it was fitted on.
     """
 
@@ -73,8 +72,7 @@ class Surface:
 
     def ms(self, inputs: Array, outputs: Array) -> Array:
         """Milliseconds at these widths (broadcast)."""
-        form = self.form
-        terms, case = terms_of(inputs, outputs, form.alignment, form.aligned_step, form.other_step)
+        terms, case = terms_of(inputs, outputs, np.array(self.form.alignment), np.array(self.form.steps))
         result: Array = (self.coefficients[case] * terms).sum(-1)
         return result
 
@@ -93,58 +91,63 @@ def fit_surfaces(measured: dict[str, Samples]) -> dict[str, Surface]:
 
 
 def _best_form(family: Sequence[Samples]) -> Form:
-    """The form whose squared relative error on left-out networks is smallest; the plainest of those within 2 %."""
-    errors: dict[Form, float] = {}
-    for alignment, aligned, other in product(ALIGNMENTS, STEPS, STEPS):
-        if alignment == 1 and other != aligned:
-            continue
-        form = Form(alignment, aligned, other)
-        errors[form] = sum(_left_out_error(samples, form) for samples in family)
-    least = min(errors.values())
-    return next(form for form, error in errors.items() if error <= 1.02 * least)
+    """The alignment, and the step of each case, whose squared relative error on left-out networks is smallest."""
+    errors = np.zeros((len(ALIGNMENTS), 4, len(STEPS)))
+    for samples in family:
+        for a, alignment in enumerate(ALIGNMENTS):
+            case = _case(samples.inputs, samples.outputs, np.array(alignment))
+            for number in np.unique(case):
+                errors[a, number] += [_left_out_error(samples, case == number, step) for step in STEPS]
+    a = _plainest(errors.min(-1).sum(-1))
+    first, second, third, fourth = (STEPS[_plainest(errors[a, number])] for number in range(4))
+    return Form(ALIGNMENTS[a], (first, second, third, fourth))
 
 
-def _left_out_error(samples: Samples, form: Form) -> float:
-    if not len(samples.ms):
-        return 0.0
-    error = 0.0
+def _plainest(errors: Array) -> int:
+    return int(np.argmax(errors <= _PLAINER * errors.min() + 1e-12))
+
+
+def _left_out_error(samples: Samples, own: NDArray[np.bool_], step: int) -> float:
+    terms, error = _blocks(samples.inputs, samples.outputs, np.array(step)), 0.0
     for fold in range(FOLDS):
         test = samples.network % FOLDS == fold
-        if test.all() or not test.any():
-            continue
-        terms, case = _sample_terms(samples, form)
-        found = _solve(terms[~test], case[~test], samples.ms[~test])
-        predicted = (found[case[test]] * terms[test]).sum(-1)
-        error += float((np.minimum(np.abs(predicted / samples.ms[test] - 1), 1.0) ** 2).sum())
+        if not test.all() and (test & own).any():
+            found = _solve(terms[~test], own[~test], samples.ms[~test])
+            off = np.abs(terms[test & own] @ found / samples.ms[test & own] - 1)
+            error += float((np.minimum(off, _HOPELESS) ** 2).sum())
     return error
 
 
 def coefficients(samples: Samples, form: Form) -> Array:
     """Least squares of the relative error with coefficients from zero, ``[4, 4]``."""
-    terms, case = _sample_terms(samples, form)
-    return _solve(terms, case, samples.ms)
+    case = _case(samples.inputs, samples.outputs, np.array(form.alignment))
+    rows = [
+        _solve(_blocks(samples.inputs, samples.outputs, np.array(step)), case == number, samples.ms)
+        for number, step in enumerate(form.steps)
+    ]
+    return np.stack(rows)
 
 
-def _solve(terms: Array, case: NDArray[np.int64], ms: Array) -> Array:
-    found = np.zeros((4, 4))
-    scale = terms.max(0) + 1e-12
-    relative = terms / scale / ms[:, None]
-    for number in range(4):
-        weight = np.where(case == number, 1.0, _BORROWED)
-        found[number] = nnls(relative * weight[:, None], weight)[0] / scale
+def _solve(terms: Array, own: NDArray[np.bool_], ms: Array) -> Array:
+    scale = terms.max(0)
+    weight = np.where(own, 1.0, _BORROWED)
+    found: Array = nnls(terms / scale * (weight / ms)[:, None], weight)[0] / scale
     return found
 
 
-def _sample_terms(samples: Samples, form: Form) -> tuple[Array, NDArray[np.int64]]:
-    return terms_of(samples.inputs, samples.outputs, form.alignment, form.aligned_step, form.other_step)
-
-
 def terms_of(
-    inputs: Array, outputs: Array, alignment: Array | int, aligned_step: Array | int, other_step: Array | int
+    inputs: Array, outputs: Array, alignment: NDArray[np.int64], steps: NDArray[np.int64]
 ) -> tuple[Array, NDArray[np.int64]]:
-    """``1, up(in), up(out), up(in) up(out)`` ``[..., 4]`` and the case ``[...]``; all arguments broadcast."""
-    aligned_in, aligned_out = inputs % alignment == 0, outputs % alignment == 0
-    step_in, step_out = (np.where(aligned, aligned_step, other_step) for aligned in (aligned_in, aligned_out))
-    up_in, up_out = np.ceil(inputs / step_in) * step_in, np.ceil(outputs / step_out) * step_out
-    up_in, up_out, case = np.broadcast_arrays(up_in, up_out, 2 * aligned_in.astype(np.int64) + aligned_out)
-    return np.stack([np.ones_like(up_in), up_in, up_out, up_in * up_out], -1), case
+    """``1, up(in), up(out), up(in) up(out)`` ``[..., 4]`` and the case ``[...]``, for ``alignment`` ``[...]`` and ``steps`` ``[..., 4]``."""
+    case = _case(inputs, outputs, alignment)
+    every = np.broadcast_to(steps, (*case.shape, 4))
+    return _blocks(inputs, outputs, np.take_along_axis(every, case[..., None], -1)[..., 0]), case
+
+
+def _case(inputs: Array, outputs: Array, alignment: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(2 * (inputs % alignment == 0) + (outputs % alignment == 0), dtype=np.int64)
+
+
+def _blocks(inputs: Array, outputs: Array, step: NDArray[np.int64]) -> Array:
+    up_in, up_out = np.broadcast_arrays(np.ceil(inputs / step) * step, np.ceil(outputs / step) * step)
+    return np.stack([np.ones_like(up_in), up_in, up_out, up_in * up_out], -1)

@@ -101,10 +101,9 @@ class LatencyTable:
         """
         self._check_layers(widths)
         surfaces = [self.surfaces[kind] for kind in self.kinds]
-        form = np.array([[s.form.alignment, s.form.aligned_step, s.form.other_step] for s in surfaces])
-        return NetworkLatency(
-            widths, np.stack([s.coefficients for s in surfaces]) * self.factor, form, self.overhead_ms
-        )
+        found = np.stack([s.coefficients for s in surfaces]) * self.factor
+        alignment = np.array([s.form.alignment for s in surfaces])
+        return NetworkLatency(widths, found, alignment, np.array([s.form.steps for s in surfaces]), self.overhead_ms)
 
     def _check_layers(self, widths: LayerWidths) -> None:
         read, made = widths.at(widths.sizes)

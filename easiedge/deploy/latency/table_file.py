@@ -109,8 +109,9 @@ def _read_surface(kind: str, content: dict[str, Any]) -> Surface:
     found = np.array(content["coefficients"], dtype=np.float64)
     if found.shape != (4, 4) or not bool((found >= 0).all() and np.isfinite(found).all()):
         raise ValueError(f"the coefficients of {kind} are not 4 x 4 numbers from zero")
-    form = Form(*(int(content[key]) for key in ("alignment", "aligned_step", "other_step")))
-    if min(form.alignment, form.aligned_step, form.other_step) < 1:
+    first, second, third, fourth = (int(step) for step in content["steps"])
+    form = Form(int(content["alignment"]), (first, second, third, fourth))
+    if min(form.alignment, *form.steps) < 1:
         raise ValueError(f"the steps of {kind} are not whole numbers from 1")
     return Surface(kind, form, found, Samples(network.astype(np.int64), inputs, outputs, ms))
 
