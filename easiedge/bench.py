@@ -41,10 +41,11 @@ def bench(cfg: DictConfig) -> dict[str, Any]:
         raise EasiEdgeError(
             "device=none has nothing to measure: leave it out, or give device=table device.table=FILE to look at a table"
         )
+    shape = None if device.input_shape is None else _Images(tuple(device.input_shape), device.classes)
     given = table_asked_for(device)
     if given is None:
         this_setting(device.threads)  # refuse before anything long
-    network, example = _network(cfg)
+    network, example = _network(cfg, shape)
     groups = chosen_groups(find_groups(network, example), cfg.groups)
     table = _measured(network, groups, example, device, cfg.seed) if given is None else given
     table.network(network, groups, example)
@@ -71,15 +72,13 @@ def table_asked_for(device: DictConfig) -> LatencyTable | None:
     return table
 
 
-def _network(cfg: DictConfig) -> tuple[nn.Module, Tensor]:
-    """The network on the CPU, and one image: of the data, or of the shape that was given instead."""
-    if cfg.device.input_shape is None:
-        data: Any = instantiate(cfg.data)
-        data.setup()
-    else:
-        data = _Images(tuple(cfg.device.input_shape), cfg.device.classes)
-    network = make_network(cfg, data).cpu().eval()
-    return network, torch.zeros(2, *data.input_shape)
+def _network(cfg: DictConfig, images: Any) -> tuple[nn.Module, Tensor]:
+    """The network on the CPU, and a batch of zeros: of the data's shape, or of the one that was given instead."""
+    if images is None:
+        images = instantiate(cfg.data)
+        images.setup()
+    network = make_network(cfg, images).cpu().eval()
+    return network, torch.zeros(2, *images.input_shape)
 
 
 class _Images:
