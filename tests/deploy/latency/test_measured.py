@@ -1,6 +1,7 @@
 """What the engine itself says: outputs of the exported network, times, and the table made of them."""
 
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ import torch
 from networks import NETWORKS, images, network
 from torch import nn
 
-from easiedge.deploy.latency.engine import session
+from easiedge.deploy.latency.engine import OPTIMIZED, session
 from easiedge.deploy.latency.measure_table import measure_table
-from easiedge.deploy.latency.profile import profiled
+from easiedge.deploy.latency.profile import marked, profiled
 from easiedge.deploy.latency.timing import measure_latency
 from easiedge.deploy.latency.widths import layer_widths
 from easiedge.deploy.onnx_export import onnx_bytes
@@ -18,7 +19,7 @@ from easiedge.errors import EasiEdgeError, ModelError
 from easiedge.model.filter_groups import find_groups
 
 try:
-    import onnx  # noqa: F401
+    import onnx
     import onnxruntime  # noqa: F401
     import onnxscript  # noqa: F401
 except ImportError:
@@ -56,6 +57,18 @@ def test_every_layer_is_found_in_the_engines_profile(name):
     found = profiled(model, widths.layers, (x,), threads=1, repetitions=5, warm_up=1)
     assert (found.layers_ms > 0).all() and found.rest_ms >= 0 and found.total_ms > 0
     assert all(bool((a == b).all()) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@engine
+@pytest.mark.parametrize("name", ["Residual", "Depthwise"])
+def test_the_engine_runs_the_network_that_is_measured_as_the_one_that_is_deployed(name, tmp_path):
+    model, x, ran = network(name), images(1), []
+    for which, net in enumerate((model, marked(model, layer_widths(model, [], x).layers))):
+        (tmp_path / str(which)).mkdir()
+        session(onnx_bytes(net, x), 1, tmp_path / str(which)).end_profiling()
+        graph = onnx.load(str(tmp_path / str(which) / OPTIMIZED)).graph
+        ran.append(Counter(node.op_type for node in graph.node))
+    assert ran[0] == ran[1]
 
 
 @engine
