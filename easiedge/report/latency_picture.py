@@ -39,7 +39,7 @@ def latency_picture(table: LatencyTable, path: Path) -> None:
 
 
 def _panel(axes: Axes, surface: Surface, layers: int) -> None:
-    s, alignment = surface.samples, surface.form.alignment
+    s, alignment = surface.samples, surface.form.alignment[0]
     widest = float(s.inputs.max())
     tied = bool((s.inputs == s.outputs).all())
     fast = (s.inputs % alignment == 0) & (s.outputs % alignment == 0)
@@ -69,7 +69,7 @@ def _near(widths: NDArray[np.float64], wanted: float) -> float:
 
 
 def _lines(axes: Axes, surface: Surface, made: NDArray[np.float64], read: float | None, colour: object) -> None:
-    aligned = made % surface.form.alignment == 0
+    aligned = made % surface.form.alignment[0] == 0
     for chosen, style in ((aligned, "-"), (~aligned, ":")):
         out = made[chosen]
         if len(out):

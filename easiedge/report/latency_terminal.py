@@ -39,8 +39,8 @@ def latency_tables(table: LatencyTable, file: Path, picture: Path, console: Cons
     rows = heaviest(table)
     total = sum(ms for _, ms, _ in rows) + table.overhead_ms
     for kind, ms, layers in rows[:ROWS]:
-        alignment = table.surfaces[kind].form.alignment
-        shown.add_row(kind, str(layers), f"{ms:.3f}", f"{ms / total:.1%}", f"x {alignment}" if alignment > 1 else "any")
+        fast = ", ".join(f"x {number}" for number in sorted(set(table.surfaces[kind].form.alignment) - {1}))
+        shown.add_row(kind, str(layers), f"{ms:.3f}", f"{ms / total:.1%}", fast or "any")
     if len(rows) > ROWS:
         rest = sum(ms for _, ms, _ in rows[ROWS:])
         shown.add_row(

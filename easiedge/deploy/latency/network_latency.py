@@ -23,9 +23,9 @@ class NetworkLatency:
 
     Attributes:
         widths: channels by units kept.
-        coefficients: of each layer's surface ``[layers, 4, 4]``, in milliseconds of the whole network.
-        alignment: of each layer's surface ``[layers]``.
-        steps: of each layer's surface, by case ``[layers, 4]``.
+        coefficients: of each layer's surface ``[layers, 9, 4]``, in milliseconds of the whole network.
+        alignment: of each layer's surface ``[layers, 2]``.
+        steps: of each layer's surface, by case ``[layers, 9]``.
         overhead_ms: what every network takes beside its layers.
     """
 

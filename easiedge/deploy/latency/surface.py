@@ -1,7 +1,8 @@
 """Milliseconds of one kind of layer as a function of its widths: monotone, with the steps that engines make.
 
-Engines take a slower road for widths that are no multiple of some ``alignment``, and work in blocks of ``step`` channels.
-With ``up(c) = ceil(c / step) * step``, and coefficients and step for each of the four cases (in and out aligned or not):
+Engines take faster roads for widths that are multiples of a ``fine`` number, faster ones yet for multiples of a ``coarse`` one,
+and work in blocks of ``step`` channels.  With ``up(c) = ceil(c / step) * step``, and coefficients and a step for each of the
+nine cases (in and out a multiple of neither, of the fine one, of both):
 
     ms(in, out) = c0 + c1 up(in) + c2 up(out) + c3 up(in) up(out),    c >= 0
 
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 Array = NDArray[np.float64]
-ALIGNMENTS, STEPS, FOLDS = (1, 2, 4, 8, 16), (1, 4, 8, 16), 4
+ALIGNMENTS = ((1, 1), (4, 4), (8, 8), (16, 16), (4, 8), (4, 16), (8, 16))
+STEPS, FOLDS, CASES = (1, 4, 8, 16), 4, 9
 _BORROWED = 0.005  # weight of the other cases' samples: they decide only where a case has too few of its own
 _PLAINER = 1.05  # a plainer form may be so much worse on left-out networks
 _HOPELESS = 0.3  # relative errors above count no more: they come from cases with too few samples
@@ -30,12 +32,13 @@ class Form:
     """Where the steps are.
 
     Attributes:
-        alignment: widths that are multiples of it take the engine's fast road; 1 where there is only one.
-        steps: channels are worked on in blocks of so many; of case ``2 * (in is aligned) + (out is aligned)``.
+        alignment: fine and coarse; equal where there is only one, and 1 where widths make no difference.
+        steps: channels are worked on in blocks of so many; of case ``3 * level(in) + level(out)`` ``[9]``, where the level of a
+            width is how many of the two it is a multiple of.
     """
 
-    alignment: int
-    steps: tuple[int, int, int, int]
+    alignment: tuple[int, int]
+    steps: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +64,7 @@ class Surface:
     Attributes:
         kind: what the layer computes, in words.
         form: where the steps are.
-        coefficients: ``c`` ``[4, 4]``, a row for each case.
+        coefficients: ``c`` ``[9, 4]``, a row for each case.
         samples: what it was fitted on.
     """
 
@@ -92,15 +95,14 @@ def fit_surfaces(measured: dict[str, Samples]) -> dict[str, Surface]:
 
 def _best_form(family: Sequence[Samples]) -> Form:
     """The alignment, and the step of each case, whose squared relative error on left-out networks is smallest."""
-    errors = np.zeros((len(ALIGNMENTS), 4, len(STEPS)))
+    errors = np.zeros((len(ALIGNMENTS), CASES, len(STEPS)))
     for samples in family:
         for a, alignment in enumerate(ALIGNMENTS):
             case = _case(samples.inputs, samples.outputs, np.array(alignment))
             for number in np.unique(case):
                 errors[a, number] += [_left_out_error(samples, case == number, step) for step in STEPS]
     a = _plainest(errors.min(-1).sum(-1))
-    first, second, third, fourth = (STEPS[_plainest(errors[a, number])] for number in range(4))
-    return Form(ALIGNMENTS[a], (first, second, third, fourth))
+    return Form(ALIGNMENTS[a], tuple(STEPS[_plainest(errors[a, number])] for number in range(CASES)))
 
 
 def _plainest(errors: Array) -> int:
@@ -119,7 +121,7 @@ def _left_out_error(samples: Samples, own: NDArray[np.bool_], step: int) -> floa
 
 
 def coefficients(samples: Samples, form: Form) -> Array:
-    """Least squares of the relative error with coefficients from zero, ``[4, 4]``."""
+    """Least squares of the relative error with coefficients from zero, ``[9, 4]``."""
     case = _case(samples.inputs, samples.outputs, np.array(form.alignment))
     rows = [
         _solve(_blocks(samples.inputs, samples.outputs, np.array(step)), case == number, samples.ms)
@@ -138,14 +140,15 @@ def _solve(terms: Array, own: NDArray[np.bool_], ms: Array) -> Array:
 def terms_of(
     inputs: Array, outputs: Array, alignment: NDArray[np.int64], steps: NDArray[np.int64]
 ) -> tuple[Array, NDArray[np.int64]]:
-    """``1, up(in), up(out), up(in) up(out)`` ``[..., 4]`` and the case ``[...]``, for ``alignment`` ``[...]`` and ``steps`` ``[..., 4]``."""
+    """``1, up(in), up(out), up(in) up(out)`` ``[..., 4]`` and the case ``[...]``, for ``alignment`` ``[..., 2]`` and ``steps`` ``[..., 9]``."""
     case = _case(inputs, outputs, alignment)
-    every = np.broadcast_to(steps, (*case.shape, 4))
+    every = np.broadcast_to(steps, (*case.shape, CASES))
     return _blocks(inputs, outputs, np.take_along_axis(every, case[..., None], -1)[..., 0]), case
 
 
 def _case(inputs: Array, outputs: Array, alignment: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.asarray(2 * (inputs % alignment == 0) + (outputs % alignment == 0), dtype=np.int64)
+    levels_in, levels_out = ((c[..., None] % alignment == 0).sum(-1) for c in (np.asarray(inputs), np.asarray(outputs)))
+    return np.asarray(3 * levels_in + levels_out, dtype=np.int64)
 
 
 def _blocks(inputs: Array, outputs: Array, step: NDArray[np.int64]) -> Array:

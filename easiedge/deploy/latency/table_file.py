@@ -12,7 +12,7 @@ import numpy as np
 
 from easiedge.atomic import write_atomically
 from easiedge.deploy.latency.engine import Setting
-from easiedge.deploy.latency.surface import Form, Samples, Surface
+from easiedge.deploy.latency.surface import CASES, Form, Samples, Surface
 from easiedge.deploy.latency.table import LatencyTable, Quality
 from easiedge.errors import EasiEdgeError
 
@@ -107,12 +107,12 @@ def _surface(surface: Surface) -> dict[str, Any]:
 def _read_surface(kind: str, content: dict[str, Any]) -> Surface:
     network, inputs, outputs, ms = np.array(content["samples"], dtype=np.float64).reshape(-1, 4).T
     found = np.array(content["coefficients"], dtype=np.float64)
-    if found.shape != (4, 4) or not bool((found >= 0).all() and np.isfinite(found).all()):
-        raise ValueError(f"the coefficients of {kind} are not 4 x 4 numbers from zero")
-    first, second, third, fourth = (int(step) for step in content["steps"])
-    form = Form(int(content["alignment"]), (first, second, third, fourth))
-    if min(form.alignment, *form.steps) < 1:
-        raise ValueError(f"the steps of {kind} are not whole numbers from 1")
+    if found.shape != (CASES, 4) or not bool((found >= 0).all() and np.isfinite(found).all()):
+        raise ValueError(f"the coefficients of {kind} are not {CASES} x 4 numbers from zero")
+    fine, coarse = (int(number) for number in content["alignment"])
+    form = Form((fine, coarse), tuple(int(step) for step in content["steps"]))
+    if min(fine, coarse, *form.steps) < 1 or len(form.steps) != CASES:
+        raise ValueError(f"the steps of {kind} are not {CASES} whole numbers from 1")
     return Surface(kind, form, found, Samples(network.astype(np.int64), inputs, outputs, ms))
 
 
