@@ -15,9 +15,10 @@ COMMANDS = {
     "compare": "global against layerwise at a matched budget, paired seeds (not in this version)",
     "report": "one page and tables from the runs below a directory (not in this version)",
     "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
-    "bench": "latency, dense beside pruned, in one run (not in this version)",
+    "bench": "milliseconds on this device, layer by layer: makes a latency table that budgets can be asked in",
 }
-READY = ("train", "prune", "score")
+READY = ("train", "prune", "score", "bench")
+ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
 
@@ -34,6 +35,7 @@ examples:
   easiedge prune data=cifar10 model=vgg16 weights=FILE budget.macs_removed=0.5 method=one_shot
   easiedge score data=cifar10 data.root=DIR model=resnet56 weights=FILE fidelity.share=0.25
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
+  easiedge bench model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
 
 exit status: 0 done, 2 the request was wrong, 1 it broke while running, 130 interrupted"""
 
@@ -61,6 +63,7 @@ def run(argv: list[str]) -> int:
         print(USAGE.format(commands="\n".join(f"  {name:8} {what}" for name, what in COMMANDS.items())))
         return 0 if argv else 2
     command, *overrides = argv
+    overrides = with_assumed(command, overrides)
     if command not in COMMANDS:
         return refuse(f"unknown command {command!r}: choose one of {', '.join(COMMANDS)} (easiedge --help)")
     if command not in READY:
@@ -68,6 +71,12 @@ def run(argv: list[str]) -> int:
             f"'easiedge {command}' is not in this version: it comes with a later one; 'easiedge prune' is ready"
         )
     return _guarded(lambda: _hydra(command, overrides))
+
+
+def with_assumed(command: str, overrides: list[str]) -> list[str]:
+    """The overrides, after those that the command takes where none of the same group is given."""
+    given = {override.partition("=")[0] for override in overrides}
+    return [*(a for a in ASSUMED.get(command, ()) if a.partition("=")[0] not in given), *overrides]
 
 
 def refuse(message: str) -> int:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from easiedge.assembly import Parts, assemble
+from easiedge.bench import bench
 from easiedge.deploy.artifact import load, save
 from easiedge.fidelity import fidelity
 from easiedge.fidelity_request import request_of
@@ -186,4 +187,9 @@ class Clock:
         return {**self.seconds, "total": time.perf_counter() - self.started}
 
 
-JOBS: dict[str, Callable[[DictConfig], dict[str, Any]]] = {"train": train, "prune": prune, "score": score}
+JOBS: dict[str, Callable[[DictConfig], dict[str, Any]]] = {
+    "train": train,
+    "prune": prune,
+    "score": score,
+    "bench": bench,
+}

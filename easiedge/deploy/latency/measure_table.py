@@ -1,0 +1,124 @@
+"""Measure a network at a grid of widths on the machine at hand, and fit the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from torch import Tensor, nn
+
+from easiedge.deploy.latency.engine import this_setting
+from easiedge.deploy.latency.profile import Profile, profiled
+from easiedge.deploy.latency.surface import FOLDS, Samples, Surface, coefficients, fit_surfaces
+from easiedge.deploy.latency.table import LatencyTable, Quality
+from easiedge.deploy.latency.timing import check_counts
+from easiedge.deploy.latency.widths import LayerWidths, layer_widths, leading_units, measured_widths
+from easiedge.deploy.onnx_export import one_image
+from easiedge.errors import EasiEdgeError
+from easiedge.model.filter_groups import analyse
+from easiedge.model.graph import two_images
+from easiedge.surgery.shrink import cut
+from easiedge.unit import FilterGroup
+
+Array = NDArray[np.float64]
+NETWORKS, REPETITIONS, WARM_UP, FEWEST = 32, 30, 5, 8
+
+
+def measure_table(
+    model: nn.Module,
+    groups: Sequence[FilterGroup],
+    example_inputs: Tensor | tuple[Tensor, ...],
+    *,
+    threads: int = 1,
+    networks: int = NETWORKS,
+    repetitions: int = REPETITIONS,
+    warm_up: int = WARM_UP,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda done: None,
+) -> LatencyTable:
+    """Make the latency table of ``model`` on this machine, in ONNX Runtime on the CPU.
+
+    Every group is measured at ``networks`` widths from an eighth of its units to all of them, each layer at as many pairs of
+    widths, within networks that are shrunk for real.
+
+    Args:
+        model: the dense network; its weights do not matter and are left as they are.
+        groups: the groups that may shrink.
+        example_inputs: a batch; its first image's shape is what is timed.
+        threads: threads within an operator.
+        networks: how many shrunk networks to measure, from 8.
+        repetitions: timed runs of each, twice: with the engine's profiler and without.
+        warm_up: runs before them.
+        seed: of the random widths.
+        progress: is told how many networks are done.
+
+    Raises:
+        EasiEdgeError: the engine is missing, or a count is wrong.
+        ModelError: the network cannot be exported.
+    """
+    check_counts(repetitions, warm_up)
+    if networks < FEWEST:
+        raise EasiEdgeError(f"networks={networks} is too few to fit a latency table: measure at least {FEWEST}")
+    setting = this_setting(threads)
+    widths = layer_widths(model, groups, example_inputs)
+    walk, inputs = analyse(model, example_inputs)[0], one_image(model, example_inputs)
+    kept = measured_widths(widths.sizes, networks, seed)
+    profiles = []
+    for n in kept:
+        smaller = cut(walk, groups, leading_units(n, groups), two_images(model, example_inputs)).eval()
+        profiles.append(profiled(smaller, widths.layers, inputs, threads, repetitions, warm_up))
+        progress(len(profiles))
+    surfaces, overhead, factor, errors = fit(widths, kept, profiles)
+    quality = Quality(
+        networks, repetitions, warm_up, float(np.median([p.spread for p in profiles])), profiles[0].total_ms,
+        float(np.median(errors)), float(errors.max()),
+    )  # fmt: skip
+    dense = np.stack(widths.at(widths.sizes), 1).round().astype(np.int64)
+    shape = tuple(inputs[0].shape)
+    return LatencyTable(setting, shape, widths.layers, widths.kinds, dense, surfaces, overhead, factor, quality)
+
+
+def fit(
+    widths: LayerWidths, kept: NDArray[np.int64], profiles: Sequence[Profile]
+) -> tuple[dict[str, Surface], float, float, Array]:
+    """Surfaces by kind, overhead and factor from layers to network, and the relative error of each network when left out."""
+    inputs, outputs = widths.at(kept.astype(np.float64))
+    layers_ms = np.stack([p.layers_ms for p in profiles])
+    totals = np.array([p.total_ms for p in profiles])
+    samples = {}
+    for kind in dict.fromkeys(widths.kinds):
+        columns = [i for i, other in enumerate(widths.kinds) if other == kind]
+        network = np.repeat(np.arange(len(profiles)), len(columns))
+        samples[kind] = Samples(network, *(a[:, columns].reshape(-1) for a in (inputs, outputs, layers_ms)))
+    surfaces = fit_surfaces(samples)
+    sums = _sums(surfaces, widths, inputs, outputs)
+    overhead, factor = _calibrate(sums, totals)
+    errors, fold = np.empty(len(totals)), np.arange(len(totals)) % FOLDS
+    for left_out in range(FOLDS):
+        seen = fold != left_out
+        without = {kind: _without(surface, left_out) for kind, surface in surfaces.items()}
+        predicted = _sums(without, widths, inputs, outputs)
+        a, b = _calibrate(predicted[seen], totals[seen])
+        errors[~seen] = np.abs((a + b * predicted[~seen]) / totals[~seen] - 1)
+    return surfaces, overhead, factor, errors
+
+
+def _without(surface: Surface, fold: int) -> Surface:
+    s = surface.samples
+    seen = s.network % FOLDS != fold
+    fewer = Samples(s.network[seen], s.inputs[seen], s.outputs[seen], s.ms[seen])
+    return Surface(surface.kind, surface.form, coefficients(fewer, surface.form), fewer)
+
+
+def _sums(surfaces: dict[str, Surface], widths: LayerWidths, inputs: Array, outputs: Array) -> Array:
+    parts = [surfaces[kind].ms(inputs[:, i], outputs[:, i]) for i, kind in enumerate(widths.kinds)]
+    total: Array = np.sum(parts, axis=0)
+    return total
+
+
+def _calibrate(sums: Array, totals: Array) -> tuple[float, float]:
+    """``overhead`` and ``factor``, both from zero, by least squares of the relative error."""
+    overhead, factor = nnls(np.stack([1 / totals, sums / totals], 1), np.ones(len(totals)))[0]
+    return float(overhead), float(factor)
