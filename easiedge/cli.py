@@ -15,7 +15,7 @@ COMMANDS = {
     "compare": "global against layerwise at a matched budget, paired seeds (not in this version)",
     "report": "one page and tables from the runs below a directory (not in this version)",
     "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
-    "bench": "milliseconds on this device, layer by layer: makes a latency table that budgets can be asked in",
+    "bench": "milliseconds on this device, layer by layer: makes a latency table",
 }
 READY = ("train", "prune", "score", "bench")
 ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise

@@ -18,7 +18,7 @@ from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.report.bar import Bar
 from easiedge.report.fidelity_record import CurvePoint, Fidelity, Scored
 from easiedge.scoring.agreement import agreement, kendall, spearman
-from easiedge.scoring.joint_information_gain import READJUST
+from easiedge.scoring.joint_information_gain import for_refit
 from easiedge.scoring.measured_oracle import Measured, measure, sampled_units
 from easiedge.scoring.score import score
 from easiedge.surgery.removal_curve import Removal, correct, mask_at, masks_by_turns
@@ -138,8 +138,8 @@ def _masks(
     """The mask for each share: from the scores of the dense network, or scored anew after each chunk."""
     floors, (name, options) = parts.selection.floors, request.criteria[label]
     if request.chunk >= 1:
-        if fit == "least_squares" and scores.interaction is not None and "readjust" not in options:  # as select does
-            scores = replace(scores, interaction=replace(scores.interaction, readjust=READJUST))
+        if fit == "least_squares":
+            scores = for_refit(scores, options)
         for share in request.removed:
             yield share, mask_at(scores, parts.groups, share, scope, cost, floors)
         return

@@ -14,10 +14,10 @@ from easiedge.projection.budget import Floors, limits
 from easiedge.projection.project import SCOPES
 from easiedge.scoring.score import CRITERIA, accepts, check_options, criterion_by_name, plain_options
 from easiedge.surgery.removal_curve import chunks_of
+from easiedge.surgery.select import COMPENSATIONS
 from easiedge.unit import Budget, FilterGroup
 
 ORACLE = "information_gain"
-COMPENSATIONS = ("none", "least_squares")
 SPLITS = ("test", "val")
 
 

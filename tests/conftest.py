@@ -53,3 +53,16 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}: set EASIEDGE_DATA to the folder with MNIST/ and cifar10_jpeg.zip")
     return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """The command line in a folder of its own, with nothing left open in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.delenv("EASIEDGE_DEBUG", raising=False)
+    yield
+    for handler in list(logging.getLogger().handlers):  # Hydra's handlers hold files in the folder that goes
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
+            logging.getLogger().removeHandler(handler)

@@ -18,6 +18,18 @@ def randomise_norms(model: nn.Module, seed: int = 0) -> nn.Module:
     return model
 
 
+class Small(nn.Module):
+    """Two convolutions of ``width`` units and a head, with room for something odd."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(2, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
+        self.h = nn.Linear(width, 3)
+
+    def forward(self, x):
+        return self.h(F.relu(self.b(F.relu(self.a(x)))).mean((2, 3)))
+
+
 class Plain(nn.Module):
     """Two convolutions, one with a norm and one with a bias, a flatten into a hard-coded size, two linear layers."""
 

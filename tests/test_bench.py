@@ -1,7 +1,6 @@
 """``easiedge bench``: what it makes, and how it refuses."""
 
 import json
-import logging
 import sys
 
 import pytest
@@ -21,17 +20,7 @@ except ImportError:
 else:
     ABSENT = False
 SHAPE = ["device.input_shape=[1,8,8]", "device.classes=10"]
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("EASIEDGE_DEBUG", raising=False)
-    yield
-    for handler in list(logging.getLogger().handlers):  # Hydra's handlers hold files in the folder that goes
-        if isinstance(handler, logging.FileHandler):
-            handler.close()
-            logging.getLogger().removeHandler(handler)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -26,16 +25,7 @@ QUICK = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.delenv("EASIEDGE_DEBUG", raising=False)
-    yield
-    for handler in list(logging.getLogger().handlers):  # Hydra's handlers hold files in the folder that goes
-        if isinstance(handler, logging.FileHandler):
-            handler.close()
-            logging.getLogger().removeHandler(handler)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ Where G would outgrow ``memory``, row r is added with a random sign s_r to one o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,13 @@ from easiedge.unit import FilterGroup, FilterMask, FilterScores, Interaction
 MATRIX_LIMIT = 12_000  # units up to which F [units, units] in float32 (576 MB) is kept
 READJUST = 0.1  # damping for networks that are refitted (experiments/criterion_fidelity)
 MEMORY = 1 << 30  # bytes for G [rows, units]: 10,000 rows of ResNet-50's 26,560 units
+
+
+def for_refit(scores: FilterScores, options: Mapping[str, Any]) -> FilterScores:
+    """Scores as they are projected where the network is refitted afterwards: joint ones readjust, unless ``options`` set ``readjust``."""
+    if scores.interaction is None or "readjust" in options:
+        return scores
+    return replace(scores, interaction=replace(scores.interaction, readjust=READJUST))
 
 
 class Matrix:

@@ -79,13 +79,12 @@ def measure(
         EasiEdgeError: ``file`` belongs to another network or to other images; or a share outside (0, 1].
     """
     units, known = sampled_units(groups, share, seed), _known(file, _identity(model, batches))
-    wanted = [(g, unit) for g in groups for unit in units[g.name].tolist() if (g.name, unit) not in known]
+    missing = {g: [u for u in units[g.name].tolist() if (g.name, u) not in known] for g in groups}
     of, begun = sum(len(u) for u in units.values()), time.perf_counter()
-    done = start = of - len(wanted)
+    done = start = of - sum(map(len, missing.values()))
     if progress is not None:
         progress(done, of, 0.0)
-    for group in groups:
-        left = [unit for g, unit in wanted if g is group]
+    for group, left in missing.items():
         for block in (left[i : i + BLOCK] for i in range(0, len(left), BLOCK)):
             before = time.perf_counter()
             now = gains_of(model, [group], batches, {group.name: block})[group.name].tolist()

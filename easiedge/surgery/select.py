@@ -24,13 +24,14 @@ from easiedge.model.restrict import restrict, widen
 from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
 from easiedge.projection.project import SCOPES, choose
 from easiedge.scoring.batches import Batches, logits_of
-from easiedge.scoring.joint_information_gain import READJUST
+from easiedge.scoring.joint_information_gain import for_refit
 from easiedge.scoring.score import accepts, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
 from easiedge.surgery.shrink import cut
 from easiedge.unit import Budget, FilterGroup, FilterMask
 
+COMPENSATIONS = ("none", "least_squares")
 Progress = Callable[[int, int, FilterMask], None]
 
 
@@ -83,7 +84,7 @@ def select(
     """
     if scope not in SCOPES:
         raise EasiEdgeError(f"unknown scope {scope!r}: choose one of {', '.join(SCOPES)}")
-    if compensation not in (None, "none", "least_squares"):
+    if compensation is not None and compensation not in COMPENSATIONS:
         raise EasiEdgeError(f"unknown compensation {compensation!r}: choose least_squares or none")
     if not 0.0 < chunk <= 1.0:
         raise EasiEdgeError(
@@ -98,8 +99,6 @@ def select(
     fit = compensation == "least_squares"
     if accepts(criterion, "tutor"):
         options = {"tutor": _reference(tutor or model, calibration), **options}
-    if fit and accepts(criterion, "readjust"):
-        options = {"readjust": READJUST, **options}
     following = _next_network(model, groups, calibration, example, ridge, positions, memory if fit else None)
     mask = FilterMask.full(groups)
     earlier: list[FilterMask] = []
@@ -107,6 +106,8 @@ def select(
     for step in range(1, steps + 1):
         here = restrict(groups, mask)
         scores = score(current, here, calibration, criterion, **options)
+        if fit:
+            scores = for_refit(scores, options)
         bounds = limits(budget.scaled(step / steps), groups, cost, floors)
         earlier.append(mask)
         mask = widen(choose(scores, here, bounds, scope), mask)

@@ -78,7 +78,9 @@ def main():
         accuracy_table(record)
         if (HERE / "results" / f"{name}-scores.safetensors").exists():
             scatter(name, record)
-        if len({row["removed"] for row in record["curves"]}) > 2:
+        if all(
+            len({row[key] for row in record["curves"]}) > least for key, least in (("removed", 2), ("criterion", 1))
+        ):
             about = f"{title(record)}; accuracy on {record['evaluation_images']} test images"
             curves_picture(record["curves"], record["dense_accuracy"], about, HERE / f"{name}-curves.png")
 

@@ -5,29 +5,17 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import images
+from networks import Small, images
 from oracle import information_gain_of
 from scipy.stats import spearmanr
-from torch import nn
 
 import easiedge
 from easiedge.unit import Budget, FilterMask, FilterScores
 
 
-class Twelve(nn.Module):
-    """Two layers of six units each."""
-
-    def __init__(self):
-        super().__init__()
-        self.a, self.b, self.head = nn.Conv2d(2, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1), nn.Linear(6, 3)
-
-    def forward(self, x):
-        return self.head(F.relu(self.b(F.relu(self.a(x)))).mean((2, 3)))
-
-
 def trained(x, y):
     torch.manual_seed(0)
-    model = Twelve()
+    model = Small(6)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(60):
         optimizer.zero_grad()

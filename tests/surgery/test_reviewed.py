@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import images, network, random_mask
+from networks import Small, images, network, random_mask
 from torch import nn
 
 import easiedge
@@ -21,17 +21,6 @@ from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.surgery.select import select
 from easiedge.surgery.shrink import shrink
 from easiedge.unit import Budget, FilterMask
-
-
-class Small(nn.Module):
-    """Two convolutions and a head, with room for something odd."""
-
-    def __init__(self):
-        super().__init__()
-        self.a, self.b, self.h = nn.Conv2d(2, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 3)
-
-    def forward(self, x):
-        return self.h(F.relu(self.b(F.relu(self.a(x)))).mean((2, 3)))
 
 
 def equal_after_shrinking(model, x):
