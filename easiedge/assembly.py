@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,23 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
-from torch import nn
+from torch import Tensor, nn
 
 from easiedge.data.image_data import ImageData
-from easiedge.deploy.architecture import describe
+from easiedge.device import Device, device_of_run
 from easiedge.errors import EasiEdgeError, ModelError
-from easiedge.model.cost import network_cost
+from easiedge.model.architecture import describe
+from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.weights import load_weights
-from easiedge.projection.budget import limits
+from easiedge.projection.budget import limits, slack
 from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
 from easiedge.training.loggers import make_logger
 from easiedge.training.stages import Stages
 from easiedge.unit import Budget, FilterGroup
 
+log = logging.getLogger(__name__)
 DEFAULT_BUDGET = 0.5
 CALIBRATION_IMAGES = 1024
 
@@ -51,6 +54,7 @@ class Parts:
     Attributes:
         network: on the device it will be scored and evaluated on; with weights if ``weights=`` was given.
         weighted: whether it was.
+        device: what is known of the device, if ``device=`` names one.
         directory: the run directory.
     """
 
@@ -67,6 +71,7 @@ class Parts:
     calibration: Sequence[Any]
     stages: Stages
     logger: Logger | None
+    device: Device | None
 
 
 def assemble(cfg: DictConfig) -> Parts:
@@ -100,7 +105,16 @@ def _assemble(cfg: DictConfig) -> Parts:
     example = calibration[0][0][:2]
     describe(network)  # refuse what could not be saved in the end
     groups = chosen_groups(find_groups(network, example), cfg.groups)
-    limits(budget, groups, network_cost(network, groups, example), selection.floors)
+    timed = budget.latency_ms_max is not None
+    check_budget(
+        replace(budget, latency_ms_max=None), groups, network, example, selection
+    )  # before minutes of measuring
+    device = device_of_run(cfg.device, timed, network, groups, example, cfg.seed, directory)
+    if device is not None:
+        selection = replace(selection, latency=device.latency, clock=device.clock)
+    cost = check_budget(budget, groups, network, example, selection)
+    for limit in slack(budget, cost):
+        log.warning("%s holds already for the dense network: nothing has to go for it", limit)
     logger = make_logger(
         cfg.logger.kind, directory, project=cfg.logger.project, name=f"{names.method}-{names.model}-{names.data}-{cfg.seed}",
         group=cfg.logger.group or names.sweep, tags=[names.method, names.model, names.data, *cfg.logger.tags], online=cfg.logger.online,
@@ -124,7 +138,22 @@ def _assemble(cfg: DictConfig) -> Parts:
         calibration,
         stages,
         logger,
+        device,
     )
+
+
+def check_budget(
+    budget: Budget, groups: Sequence[FilterGroup], network: nn.Module, example: Tensor, selection: Selection
+) -> NetworkCost:
+    """The cost function for the budget.
+
+    Raises:
+        BudgetError: the budget cannot be met.
+    """
+    cost = network_cost(network, groups, example, budget, selection.latency)
+    if budget.asked():
+        limits(budget, groups, cost, selection.floors)
+    return cost
 
 
 def _names(cfg: DictConfig) -> Names:

@@ -15,18 +15,15 @@ from torch import Tensor, nn
 
 from easiedge.assembly import chosen_groups, make_network
 from easiedge.deploy.latency.engine import this_setting
-from easiedge.deploy.latency.measure_table import measure_table
-from easiedge.deploy.latency.table import LatencyTable
-from easiedge.deploy.latency.table_file import load_table, save_table
+from easiedge.deploy.latency.table_file import save_table
+from easiedge.device import TABLE, measured_table, table_asked_for
 from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import find_groups
-from easiedge.report.bar import Bar
 from easiedge.report.latency_picture import latency_picture
 from easiedge.report.latency_terminal import latency_tables
-from easiedge.unit import FilterGroup
 
 log = logging.getLogger(__name__)
-TABLE, PICTURE = "latency_table.json", "latency.png"
+PICTURE = "latency.png"
 
 
 def bench(cfg: DictConfig) -> dict[str, Any]:
@@ -47,29 +44,12 @@ def bench(cfg: DictConfig) -> dict[str, Any]:
         this_setting(device.threads)  # refuse before anything long
     network, example = _network(cfg, shape)
     groups = chosen_groups(find_groups(network, example), cfg.groups)
-    table = _measured(network, groups, example, device, cfg.seed) if given is None else given
+    table = measured_table(network, groups, example, device, cfg.seed) if given is None else given
     table.network(network, groups, example)
     save_table(table, directory / TABLE)
     latency_picture(table, directory / PICTURE)
     latency_tables(table, directory / TABLE, directory / PICTURE)
     return {**asdict(table.setting), **asdict(table.quality)}
-
-
-def table_asked_for(device: DictConfig) -> LatencyTable | None:
-    """The table of ``device=table``; None where the machine itself is to be measured.
-
-    Raises:
-        EasiEdgeError: no file is given, it cannot be used, or speaks of another engine or number of threads.
-    """
-    if device.kind != "table":
-        return None
-    if device.table is None:
-        raise EasiEdgeError(
-            "device=table needs the file: device.table=FILE, a latency_table.json that 'easiedge bench' wrote"
-        )
-    table = load_table(device.table)
-    table.check(device.engine, device.threads)
-    return table
 
 
 def _network(cfg: DictConfig, images: Any) -> tuple[nn.Module, Tensor]:
@@ -91,14 +71,3 @@ class _Images:
                 f"device.input_shape={list(shape)} and device.classes={classes} must be three whole numbers and one, such as [3,224,224] and 1000"
             )
         self.input_shape, self.num_classes = shape, classes
-
-
-def _measured(
-    network: nn.Module, groups: list[FilterGroup], example: Tensor, device: DictConfig, seed: int
-) -> LatencyTable:
-    log.info("measuring %d shrunk networks with ONNX Runtime, %d thread(s)", device.networks, device.threads)
-    with Bar(device.networks, "latency table", "networks") as bar:
-        return measure_table(
-            network, groups, example, threads=device.threads, networks=device.networks, repetitions=device.repetitions,
-            warm_up=device.warm_up, seed=seed, progress=bar.reach,
-        )  # fmt: skip

@@ -10,7 +10,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import NetworkCost
-from easiedge.projection.budget import Floors, limits
+from easiedge.projection.budget import limits
+from easiedge.projection.floors import Floors
 from easiedge.projection.project import SCOPES
 from easiedge.scoring.score import CRITERIA, accepts, check_options, criterion_by_name, plain_options
 from easiedge.surgery.removal_curve import chunks_of

@@ -9,6 +9,7 @@ All values are frozen; tensors are keyed by group name, never by position.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -189,14 +190,15 @@ class FilterMask:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much must go, at least; several limits may be given and all hold.
+    """How small the network must become; several limits may be given and all hold.
 
     Attributes:
-        filters_removed: share in [0, 1) of all units of the groups.
-        params_removed: share in [0, 1) of the network's parameters.
-        macs_removed: share in [0, 1) of the network's multiply-accumulates per image.
-        latency_ms_max: milliseconds per image on a device with a latency table.
-        memory_mb_max: peak activation memory in megabytes.
+        filters_removed: share in [0, 1) of all units of the groups that goes at least.
+        params_removed: share in [0, 1) of the network's parameters that goes at least.
+        macs_removed: share in [0, 1) of the network's multiply-accumulates per image that goes at least.
+        latency_ms_max: milliseconds per image at most, on a device with a latency table.
+        memory_mb_max: peak activation memory of one image at most, in megabytes of 10^6 bytes.
+        artifact_mb_max: size of the saved network at most (weights and architecture), in megabytes of 10^6 bytes.
     """
 
     filters_removed: float | None = None
@@ -204,29 +206,19 @@ class Budget:
     macs_removed: float | None = None
     latency_ms_max: float | None = None
     memory_mb_max: float | None = None
+    artifact_mb_max: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse shares outside [0, 1), and limits that are not there yet."""
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if value is None:
-                continue
+        """Refuse shares outside [0, 1) and limits that are not positive."""
+        for name, value in self.asked().items():
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise BudgetError(f"budget.{f.name}={value!r} is not a number: give a share such as 0.5")
-            if f.name.endswith("_removed") and not 0.0 <= value < 1.0:
-                raise BudgetError(f"budget.{f.name}={value} is outside [0, 1): give the share to remove, 0.5 for half")
-            if f.name.endswith("_max"):
-                raise BudgetError(
-                    f"budget.{f.name} is not supported in this version: bound params_removed, macs_removed or filters_removed instead"
-                )
+                raise BudgetError(f"budget.{name}={value!r} is not a number: give one, such as 0.5")
+            if name.endswith("_removed") and not 0.0 <= value < 1.0:
+                raise BudgetError(f"budget.{name}={value} is outside [0, 1): give the share to remove, 0.5 for half")
+            if name.endswith("_max") and not 0.0 < value < math.inf:
+                unit = name.split("_")[-2]
+                raise BudgetError(f"budget.{name}={value} must be above zero and finite: give a limit in {unit}")
 
-    def shares(self) -> dict[str, float]:
-        """The shares asked for, keyed by quantity: ``filters``, ``params``, ``macs``."""
-        every = {
-            f.name.removesuffix("_removed"): getattr(self, f.name) for f in fields(self) if f.name.endswith("_removed")
-        }
-        return {name: float(value) for name, value in every.items() if value is not None}
-
-    def scaled(self, fraction: float) -> Budget:
-        """The same limits at ``fraction`` of their shares: the stepping stones of iterative schedules."""
-        return Budget(**{f"{name}_removed": share * fraction for name, share in self.shares().items()})
+    def asked(self) -> dict[str, float]:
+        """The limits that are given, by the names of the fields."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}

@@ -34,5 +34,5 @@ def feasible(groups, cost, most, floor):
         if any(kept[g.name] < f for g, f in zip(groups, floor, strict=True)):
             continue
         total = cost.total(kept)
-        if all(total[q] <= m for q, m in zip(cost.QUANTITIES, most, strict=True)):
+        if all(total[q] <= m for q, m in zip(cost.quantities, most, strict=True)):
             yield FilterMask({g.name: torch.tensor(c) for g, c in zip(groups, combination, strict=True)})

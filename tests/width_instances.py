@@ -7,7 +7,8 @@ from networks import Plain, Residual, images
 from easiedge.errors import BudgetError
 from easiedge.model.cost import network_cost
 from easiedge.model.filter_groups import find_groups
-from easiedge.projection.budget import Floors, limits
+from easiedge.projection.budget import limits
+from easiedge.projection.floors import Floors
 from easiedge.projection.order import starts_of
 from easiedge.projection.width_problem import width_problem
 from easiedge.unit import Budget

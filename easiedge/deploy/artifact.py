@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from torch import fx, nn
 
 from easiedge.atomic import write_atomically
-from easiedge.deploy.architecture import attribute, build, describe
 from easiedge.errors import EasiEdgeError, ModelError
+from easiedge.model.architecture import as_text, build, describe, reached_state
 
 ARCHITECTURE, WEIGHTS = "architecture.json", "model.safetensors"
 
@@ -29,22 +29,14 @@ def save(network: nn.Module, directory: str | Path) -> None:
     """
     directory = Path(directory)
     description = describe(network)
-    reached = {*description["layers"], *(name.rpartition(".")[0] for name in description["tensors"])}
-    state = {
-        name: tensor.detach().cpu().contiguous().clone()
-        for name, tensor in network.state_dict().items()
-        if _owner(name, reached)
-    }
-    for name in description["tensors"]:  # buffers that a state dict leaves out too
-        state[name] = attribute(network, name).detach().cpu().contiguous().clone()
+    state = {name: t.detach().cpu().contiguous().clone() for name, t in reached_state(network, description).items()}
     write_atomically(directory / WEIGHTS, safetensors.torch.save(state))
-    write_atomically(directory / ARCHITECTURE, json.dumps(description, indent=1))
+    write_atomically(directory / ARCHITECTURE, as_text(description))
 
 
-def _owner(name: str, layers: set[str]) -> bool:
-    """Whether a state-dict entry belongs to a layer that the graph calls."""
-    parts = name.split(".")
-    return any(".".join(parts[:k]) in layers for k in range(len(parts), 0, -1))
+def artifact_size(directory: str | Path) -> int:
+    """Bytes of the files that `save` wrote into ``directory``."""
+    return sum((Path(directory) / name).stat().st_size for name in (WEIGHTS, ARCHITECTURE))
 
 
 def load(directory: str | Path) -> fx.GraphModule:

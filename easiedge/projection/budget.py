@@ -1,134 +1,118 @@
-"""From a budget to limits: what may stay, which units are protected, and what can be reached at all."""
+"""From a budget to limits: what may stay, and what can be reached at all."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from easiedge.errors import BudgetError
 from easiedge.model.cost import NetworkCost
+from easiedge.projection.floors import ROUNDING, Floors
+from easiedge.projection.limits import Limits
 from easiedge.unit import Budget, FilterGroup
 
-Array = NDArray[np.float64]
 _log = logging.getLogger(__name__)
-_ROUNDING = 1e-9  # a share such as 0.3 of 10 units is 3 units, whatever its binary form
+MEGABYTE = 1e6
+FIELDS = {  # field of the budget: the quantity it limits, and how many of these its unit is
+    "filters_removed": ("filters", 1.0),
+    "params_removed": ("params", 1.0),
+    "macs_removed": ("macs", 1.0),
+    "artifact_mb_max": ("artifact_bytes", MEGABYTE),
+    "memory_mb_max": ("memory_bytes", MEGABYTE),
+    "latency_ms_max": ("latency_ms", 1.0),
+}
 
 
-@dataclass(frozen=True)
-class Floors:
-    """How far each group may shrink.
-
-    Attributes:
-        min_units: units that every group keeps at least; a mapping sets single groups, the key ``"*"`` the others.
-        max_ratio: largest share that any group may lose.
-        round_to: every group keeps a multiple of this many units, or all (SIMD widths).
-    """
-
-    min_units: int | Mapping[str, int] = 1
-    max_ratio: float = 1.0
-    round_to: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse floors that cannot be read."""
-        every = self.min_units.values() if isinstance(self.min_units, Mapping) else [self.min_units]
-        if any(m < 1 for m in every):
-            raise BudgetError(f"min_units={self.min_units} must be at least 1: a layer without units computes nothing")
-        if not 0.0 <= self.max_ratio <= 1.0:
-            raise BudgetError(
-                f"max_ratio={self.max_ratio} is outside [0, 1]: give the largest share that a group may lose"
-            )
-        if self.round_to < 1:
-            raise BudgetError(f"round_to={self.round_to} must be at least 1")
-
-    def of(self, groups: Sequence[FilterGroup]) -> Array:
-        """Smallest number of units that each group may keep ``[groups]``."""
-        if isinstance(self.min_units, Mapping) and (unknown := set(self.min_units) - {g.name for g in groups} - {"*"}):
-            raise BudgetError(
-                f"min_units names unknown groups {sorted(unknown)}: the groups are {', '.join(g.name for g in groups)}"
-            )
-        return np.array([self._of(g) for g in groups], dtype=np.float64)
-
-    def _of(self, group: FilterGroup) -> int:
-        least = (
-            self.min_units.get(group.name, self.min_units.get("*", 1))
-            if isinstance(self.min_units, Mapping)
-            else self.min_units
-        )
-        least = max(least, group.size - math.floor(group.size * self.max_ratio + _ROUNDING), 1)
-        return min(group.size, -(-least // self.round_to) * self.round_to)
-
-
-@dataclass(frozen=True, eq=False)
-class Limits:
-    """A budget made concrete for one network.
-
-    Attributes:
-        cost: the cost of the network as a function of the units kept.
-        most: largest value allowed for each of units, parameters, MACs ``[3]``; infinity where nothing is asked.
-        floor: smallest number of units per group ``[groups]``.
-        round_to: widths are multiples of this, or full.
-    """
-
-    cost: NetworkCost
-    most: Array
-    floor: Array
-    round_to: int = 1
-
-    def met(self, kept: Array) -> bool:
-        """Whether the limits hold when each group keeps ``kept`` units ``[groups]``."""
-        return bool((self.cost.totals(kept) <= self.most).all())
-
-    def unmet(self, kept: Array) -> Array:
-        """How much of each quantity must still go ``[3]``; zero where the limit holds."""
-        return np.maximum(self.cost.totals(kept) - self.most, 0.0)
-
-    def step(self, kept: Array) -> Array:
-        """Units each group loses in its next step ``[groups]``: to the next lower allowed width; 0 at the floor."""
-        lower = (np.ceil(kept / self.round_to) - 1) * self.round_to
-        return kept - np.where(kept <= self.floor, kept, np.maximum(lower, self.floor))
-
-    @property
-    def units_only(self) -> bool:
-        """Only the number of units is limited, and widths are free: an exact ranking is enough."""
-        return bool(np.isinf(self.most[1:]).all()) and self.round_to == 1
-
-
-def limits(budget: Budget, groups: Sequence[FilterGroup], cost: NetworkCost, floors: Floors) -> Limits:
+def limits(
+    budget: Budget, groups: Sequence[FilterGroup], cost: NetworkCost, floors: Floors, fraction: float = 1.0
+) -> Limits:
     """Make ``budget`` concrete.
 
+    Args:
+        budget: what was asked for.
+        groups: the groups that compete.
+        cost: from `network_cost` with the same budget.
+        floors: how far each group may shrink.
+        fraction: of the way from the dense network to the budget: the stepping stones of turns and iterative schedules.
+
     Raises:
-        BudgetError: the floors make the budget impossible; the message says what is reachable and names the groups.
+        BudgetError: the floors make the budget impossible, or milliseconds are asked without a table; the message says what is
+            reachable and names the groups.
     """
-    shares = budget.shares()
-    if not shares:
-        raise BudgetError("the budget is empty: give filters_removed, params_removed or macs_removed, such as 0.5")
-    dense = cost.dense
-    most = np.full(3, np.inf)
-    for i, quantity in enumerate(cost.QUANTITIES):
-        if quantity in shares:
-            total = dense[quantity]
-            most[i] = total - math.ceil(shares[quantity] * total - _ROUNDING * max(total, 1))
-    result = Limits(cost, most, floors.of(groups), floors.round_to)
-    _check_reachable(result, budget, floors, groups)
-    return result
+    asked = budget.asked()
+    if not asked:
+        raise BudgetError(f"the budget is empty: give one or more of {', '.join(FIELDS)}")
+    if "latency_ms_max" in asked and cost.latency is None:
+        raise BudgetError(
+            "budget.latency_ms_max needs to know the device: give device=table device.table=FILE, a table that 'easiedge bench' made on "
+            "it, or device=this_machine (in Python: latency=LatencyTable.network(...))"
+        )
+    goal = _limits(asked, groups, cost, floors, 1.0)
+    _check_reachable(goal, asked, floors, groups)
+    return goal if fraction >= 1.0 else _limits(asked, groups, cost, floors, fraction)
 
 
-def _check_reachable(result: Limits, budget: Budget, floors: Floors, groups: Sequence[FilterGroup]) -> None:
-    least, dense = result.cost.totals(result.floor), result.cost.totals(result.cost.sizes)
-    for i, quantity in enumerate(result.cost.QUANTITIES):
-        if least[i] > result.most[i]:
-            bound = sorted(zip(result.floor / result.cost.sizes, (g.name for g in groups), strict=True), reverse=True)
-            names = ", ".join(f"{name} ({share:.0%} kept)" for share, name in bound[:5])
-            raise BudgetError(
-                f"budget.{quantity}_removed={budget.shares()[quantity]} is out of reach: with min_units={floors.min_units}, "
-                f"max_ratio={floors.max_ratio}, round_to={floors.round_to} at most {1 - least[i] / dense[i]:.4f} can go; "
-                f"the floors bind in {names}{' and others' if len(bound) > 5 else ''}: lower the budget or the floors"
-            )
+def _limits(
+    asked: Mapping[str, float], groups: Sequence[FilterGroup], cost: NetworkCost, floors: Floors, fraction: float
+) -> Limits:
+    dense = cost.total(cost.sizes)
+    most = dict.fromkeys(dense, np.inf)
+    for field, value in asked.items():
+        quantity, unit = FIELDS[field]
+        total = dense[quantity]
+        goes = value * total if field.endswith("_removed") else total - value * unit
+        if goes > 0 or field.endswith("_removed"):
+            left = total - fraction * goes
+            most[quantity] = left if quantity == "latency_ms" else math.floor(left + ROUNDING * max(total, 1))
+    if cost.memory is not None:  # operations that are within their limit with every unit can never be over it
+        over = np.flatnonzero(cost.memory.constant + cost.memory.per_unit @ cost.sizes > most["memory_bytes"])
+        cost = replace(cost, memory=cost.memory.rows(over) if len(over) else None)
+    return Limits(cost, np.array([most[q] for q in cost.quantities]), floors.of(groups), floors.round_to)
+
+
+def _check_reachable(goal: Limits, asked: Mapping[str, float], floors: Floors, groups: Sequence[FilterGroup]) -> None:
+    least = dict[str, float]()
+    over = set[str]()
+    for quantity, value, most in zip(goal.cost.quantities, goal.least(), goal.most, strict=True):
+        least[quantity] = max(least.get(quantity, 0.0), float(value))
+        over |= {quantity} if value > most else set()
+    if not over:
+        return
+    dense = goal.cost.total(goal.cost.sizes)
+    said = [
+        f"budget.{field}={asked[field]:g} is out of reach ({_reachable(field, least, dense)})"
+        for field, (quantity, _) in FIELDS.items()
+        if quantity in over
+    ]
+    within = [f"budget.{field}" for field in asked if FIELDS[field][0] not in over]
+    others = f" while {' and '.join(within)} alone could be met" if within else ""
+    bound = sorted(zip(goal.floor / goal.cost.sizes, (g.name for g in groups), strict=True), reverse=True)
+    names = ", ".join(f"{name} ({share:.0%} kept)" for share, name in bound[:5])
+    raise BudgetError(
+        f"{' and '.join(said)} with {floors}{others}; "
+        f"the floors bind in {names}{' and others' if len(bound) > 5 else ''}: ask for less or lower the floors"
+    )
+
+
+def _reachable(field: str, least: Mapping[str, float], dense: Mapping[str, float]) -> str:
+    quantity, unit = FIELDS[field]
+    if field.endswith("_removed"):
+        return f"at most {1 - least[quantity] / dense[quantity]:.4f} can go"
+    return f"at least {least[quantity] / unit:.4g} {field.split('_')[-2].replace('mb', 'MB')} remain"
+
+
+def slack(budget: Budget, cost: NetworkCost) -> list[str]:
+    """The limits that the dense network holds already, in words; nothing goes because of them."""
+    dense = cost.total(cost.sizes)
+    return [
+        f"budget.{field}={value:g} (dense: {dense[FIELDS[field][0]] / FIELDS[field][1]:.4g})"
+        for field, value in budget.asked().items()
+        if field.endswith("_max") and dense[FIELDS[field][0]] <= value * FIELDS[field][1]
+    ]
 
 
 def warn_of_collapse(kept: Mapping[str, int], groups: Sequence[FilterGroup], share: float = 0.95) -> None:

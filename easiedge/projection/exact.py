@@ -29,6 +29,10 @@ def exact_widths(problem: WidthProblem, seconds: float = 60.0) -> Widths:
     Raises:
         EasiEdgeError: no choice was proven best within ``seconds``.
     """
+    if problem.latency is not None:
+        raise EasiEdgeError(
+            "the exact projection takes no limit on milliseconds, which are no polynomial of the widths"
+        )
     program = _Program(problem)
     for tighter in (0.0, _SLACK, 10 * _SLACK):  # a solution over a limit by the solver's tolerance is none
         found = program.solve(tighter, seconds)

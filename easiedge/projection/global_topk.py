@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from easiedge.projection.budget import Limits
+from easiedge.errors import BudgetError
+from easiedge.projection.exchange import widened
 from easiedge.projection.guided import guided_widths
+from easiedge.projection.limits import Limits
 from easiedge.projection.order import Array, Bool, Order, SingleScores
 from easiedge.projection.price import price
+from easiedge.projection.put_back import Step, put_back
 from easiedge.projection.width_problem import best_units, width_problem
-
-Step = tuple[int, NDArray[np.int64]]  # a group and the units that left it together
 
 
 def lowest_scores(values: Array, starts: NDArray[np.int64], limits: Limits) -> Bool:
@@ -36,49 +39,58 @@ def cheapest_first(order: Order, limits: Limits) -> Bool:
 
     Costs are recounted after each step.  With several limits the cost of a step is the share of the outstanding
     quantities it pays, summed.  At the end units are put back, last ones first, where the limits allow it.
+
+    Raises:
+        BudgetError: milliseconds do not fall any further, with any step of any group.
     """
     starts = order.starts
     kept = np.add.reduceat(order.alive.astype(np.float64), starts[:-1])
     history: list[Step] = []
-    while not limits.met(kept):
-        steps = limits.step(kept)
-        prices = price(limits, kept, steps, order.losses(steps))
-        group = int(np.argmin(prices))
-        if not np.isfinite(prices[group]):
-            break
-        history.append((group, order.remove(group, int(steps[group]))))
-        kept[group] -= steps[group]
+    while (unmet := limits.unmet(kept)).any():
+        group, count = _cheapest(order, limits, kept, unmet, limits.steps(kept))
+        if count == 0 and limits.has_latency:
+            group, count = _cheapest(order, limits, kept, unmet, [kept - limits.floor])
+        if count == 0:
+            raise BudgetError(_stuck(limits, kept))
+        history.append((group, order.remove(group, count)))
+        kept[group] -= count
     if not limits.units_only:
-        _put_back(order, limits, kept, history)
+        for group, unit in put_back(limits, kept, history):
+            order.restore(unit, group)
     return order.alive
 
 
-def _put_back(order: Order, limits: Limits, kept: Array, history: list[Step]) -> None:
-    """Take whole steps back, the last of each group first, so that widths stay multiples of ``round_to``."""
-    closed: set[int] = set()
-    for group, units in reversed(history):
-        if group in closed:
-            continue
-        kept[group] += len(units)
-        if limits.met(kept):
-            for unit in units[::-1]:
-                order.restore(int(unit), group)
-        else:
-            kept[group] -= len(units)
-            closed.add(group)
+def _cheapest(order: Order, limits: Limits, kept: Array, unmet: Array, candidates: Sequence[Array]) -> tuple[int, int]:
+    """The group and the number of units with the lowest price; 0 units where no step pays anything."""
+    lowest, group, count = np.inf, -1, 0
+    for steps in candidates:
+        prices = price(limits, kept, steps, order.losses(steps), unmet)
+        g = int(np.argmin(prices))
+        if prices[g] < lowest:
+            lowest, group, count = float(prices[g]), g, int(steps[g])
+    return group, count
+
+
+def _stuck(limits: Limits, kept: Array) -> str:
+    now = limits.cost.total(kept)
+    return (
+        f"no group can be made smaller in a way that brings the network within its limits; it came down to {now}: "
+        "raise budget.latency_ms_max, which may be below what its table can reach with the floors asked for"
+    )
 
 
 def best_widths(order: SingleScores, limits: Limits) -> Bool:
     """The better of the greedy choice and the one guided by prices and trades, ``[units]`` (equal: the greedy one)."""
     alive = cheapest_first(order, limits)
-    problem = width_problem(order.values, order.starts, limits)
-    greedy = problem.index(np.add.reduceat(alive.astype(np.float64), order.starts[:-1]))
-    if not problem.met(greedy):
-        return alive
+    kept = np.add.reduceat(alive.astype(np.float64), order.starts[:-1])
+    problem = width_problem(order.values, order.starts, limits, kept)
+    greedy = problem.index(kept)
     guided = guided_widths(problem, greedy)
     if not problem.value(guided) < problem.value(greedy):
         return alive
-    return best_units(order.values, order.starts, problem.width(guided))
+    every = width_problem(order.values, order.starts, limits, grain=len(order.values))
+    widths = every.width(widened(every, every.index(problem.width(guided))))
+    return best_units(order.values, order.starts, widths)
 
 
 def project_globally(order: Order, limits: Limits) -> Bool:
@@ -87,4 +99,6 @@ def project_globally(order: Order, limits: Limits) -> Bool:
         return cheapest_first(order, limits)
     if limits.units_only:
         return lowest_scores(order.values, order.starts, limits)
+    if limits.met(np.diff(order.starts).astype(np.float64)):
+        return order.alive
     return best_widths(order, limits)

@@ -19,12 +19,16 @@ from easiedge.projection.width_problem import WidthProblem, Widths
 def priced(problem: WidthProblem, index: Widths, prices: Array, sweeps: int = 20) -> Widths:
     """A choice from which no group alone would move at ``prices`` ``[limited]``, reached from ``index`` (or after ``sweeps`` rounds)."""
     index, kept = index.copy(), problem.width(index)
-    linear, quadratic = prices @ problem.linear, np.tensordot(prices, problem.quadratic, 1)
+    polynomial = prices[: len(problem.constant)]
+    linear, quadratic = polynomial @ problem.linear, np.tensordot(polynomial, problem.quadratic, 1)
     for _ in range(sweeps):
         moved = False
         for g, widths in enumerate(problem.widths):
             slope = linear[g] + quadratic[g] @ kept - quadratic[g, g] * kept[g]
-            best = int(np.argmin(problem.lost[g] + slope * widths + 0.5 * quadratic[g, g] * widths**2))
+            total = problem.lost[g] + slope * widths + 0.5 * quadratic[g, g] * widths**2
+            if problem.latency is not None:
+                total = total + prices[-1] * problem.latency.along(kept, g, widths)
+            best = int(np.argmin(total))
             if best != index[g]:
                 index[g], kept[g], moved = best, widths[best], True
         if not moved:
@@ -53,7 +57,10 @@ def _first_prices(problem: WidthProblem, index: Widths) -> Array:
         if index[g] > 0:
             i = int(index[g])
             paid = float(problem.slope(kept, g).sum() * (widths[i] - widths[i - 1]))
+            if problem.latency is not None:
+                narrow, wide = problem.latency.along(kept, g, widths[[0, i]])
+                paid += float(wide - narrow) * (widths[i] - widths[i - 1]) / (widths[i] - widths[0])
             if paid > 0:
                 rates.append((lost[i - 1] - lost[i]) / paid)
     rate = float(np.median(rates)) if rates else 1.0
-    return np.full(len(problem.constant), max(rate, 1e-300))
+    return np.full(len(problem.used(index)), max(rate, 1e-300))

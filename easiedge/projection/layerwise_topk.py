@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from easiedge.projection.budget import Limits
+from easiedge.errors import BudgetError
+from easiedge.projection.limits import Limits
 from easiedge.projection.order import Array, Bool, Order
+
+_BATCH = 64  # choices whose milliseconds are predicted together
 
 
 def shares_alike(total: int, limits: Limits) -> Array:
@@ -32,20 +35,48 @@ def shares_alike(total: int, limits: Limits) -> Array:
     return lost
 
 
+def _fewest(limits: Limits) -> int:
+    """Fewest units that have to go.
+
+    All costs but milliseconds fall with every unit, so the number is bisected; from there on the first one that holds the
+    milliseconds too is looked for.
+    """
+    sizes = limits.cost.sizes
+    most = limits.most.copy()
+    if limits.has_latency:
+        most[-1] = np.inf
+    low, high = 0, int((sizes - limits.floor).sum())
+    while low < high:
+        middle = (low + high) // 2
+        if (limits.cost.totals(sizes - shares_alike(middle, limits)) <= most).all():
+            high = middle
+        else:
+            low = middle + 1
+    if not limits.has_latency:
+        return low
+    assert limits.cost.latency is not None
+    last = int((sizes - limits.floor).sum())
+    for first in range(low, last + 1, _BATCH):
+        totals = range(first, min(first + _BATCH, last + 1))
+        kept = np.stack([sizes - shares_alike(total, limits) for total in totals])
+        fits = np.flatnonzero(limits.cost.latency.total(kept) <= limits.most[-1])
+        if len(fits):
+            return first + int(fits[0])
+    raise BudgetError(
+        f"no equal share of every group brings the network down to {limits.most[-1]:.4g} ms: raise budget.latency_ms_max, lower the "
+        "floors, or use projection=global"
+    )
+
+
 def project_layerwise(order: Order, limits: Limits) -> Bool:
     """Choose the units that stay, ``[units]``: the smallest equal share with which every limit holds.
 
     Units that are gone already count towards their group's share.
     """
     sizes = limits.cost.sizes
-    low, high = 0, int((sizes - limits.floor).sum())
-    while low < high:  # cost falls with every unit, so bisect
-        middle = (low + high) // 2
-        if limits.met(sizes - shares_alike(middle, limits)):
-            high = middle
-        else:
-            low = middle + 1
-    quota = shares_alike(low, limits) - (sizes - np.add.reduceat(order.alive.astype(np.float64), order.starts[:-1]))
+    quota = shares_alike(_fewest(limits), limits) - (
+        sizes - np.add.reduceat(order.alive.astype(np.float64), order.starts[:-1])
+    )
     while (quota > 0.5).any():
         losses = order.losses((quota > 0.5).astype(np.float64))
         group = int(np.argmin(losses))

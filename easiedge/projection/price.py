@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from easiedge.projection.budget import Limits
+from easiedge.projection.limits import Limits
 from easiedge.projection.order import Array
 
 
-def price(limits: Limits, kept: Array, steps: Array, losses: Array) -> Array:
+def price(limits: Limits, kept: Array, steps: Array, losses: Array, unmet: Array | None = None) -> Array:
     """Information per share paid ``[groups]``; infinity for groups that cannot go on or pay nothing.
 
     A step pays ``sum_q min(saved_q / unmet_q, 1)`` over the quantities that are over their limit.  Steps that lose nothing, or less, go
@@ -19,8 +19,10 @@ def price(limits: Limits, kept: Array, steps: Array, losses: Array) -> Array:
         kept: units that each group keeps ``[groups]``.
         steps: units of each group's next step ``[groups]``; 0 where there is none.
         losses: information lost with it ``[groups]``.
+        unmet: ``limits.unmet(kept)``, if it is at hand.
     """
-    unmet = limits.unmet(kept)
+    if unmet is None:
+        unmet = limits.unmet(kept)
     wanted = unmet > 0
     saved = limits.cost.marginal(kept, steps)
     paid = np.minimum(saved[wanted] / unmet[wanted, None], 1.0).sum(0)

@@ -3,7 +3,7 @@
     minimise IG(S)   over S   subject to   every budget holds, and every group keeps at least its floor
 
 With equal costs exactly the number of units asked for goes; with unequal costs no removed unit could be put back without
-breaking a limit.  Not a Euclidean projection: that would keep the largest norms, this keeps the most informative units
+breaking a limit (and, with milliseconds, no step to the next aligned width).  Not a Euclidean projection: that would keep the largest norms, this keeps the most informative units
 (design: method.md section 5).
 """
 
@@ -15,10 +15,13 @@ from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import NetworkCost, network_cost
-from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
+from easiedge.model.device_latency import DeviceLatency
+from easiedge.projection.budget import limits, warn_of_collapse
+from easiedge.projection.floors import Floors
 from easiedge.projection.global_topk import project_globally
 from easiedge.projection.joint_greedy import JointOrder
 from easiedge.projection.layerwise_topk import project_layerwise
+from easiedge.projection.limits import Limits
 from easiedge.projection.order import Order, SingleScores, flat, mask_of, starts_of
 from easiedge.projection.readjusted_greedy import ReadjustedOrder
 from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
@@ -35,6 +38,7 @@ def project(
     model: nn.Module | None = None,
     example_inputs: Tensor | tuple[Tensor, ...] | None = None,
     cost: NetworkCost | None = None,
+    latency: DeviceLatency | None = None,
     min_units: int | Mapping[str, int] = 1,
     max_ratio: float = 1.0,
     round_to: int = 1,
@@ -48,7 +52,8 @@ def project(
         scope: ``"global"`` ranks all units together, ``"layerwise"`` takes the same share from each group.
         model: the dense network, to count costs.
         example_inputs: a batch for it.
-        cost: from `network_cost`, instead of ``model`` and ``example_inputs``.
+        cost: from `network_cost` with the same budget, instead of ``model``, ``example_inputs`` and ``latency``.
+        latency: milliseconds on a device, from `LatencyTable.network`, for a budget that limits them.
         min_units: units that every group keeps, one number or by group name (``"*"`` for the others).
         max_ratio: largest share that any group may lose.
         round_to: every group keeps a multiple of this many units, or all.
@@ -61,7 +66,7 @@ def project(
     if cost is None:
         if model is None or example_inputs is None:
             raise EasiEdgeError("project needs the network to count costs: pass model= and example_inputs=, or cost=")
-        cost = network_cost(model, groups, example_inputs)
+        cost = network_cost(model, groups, example_inputs, budget, latency)
     bounds = limits(budget, groups, cost, Floors(min_units, max_ratio, round_to))
     mask = choose(scores, groups, bounds, scope)
     warn_of_collapse(mask.kept(), groups)

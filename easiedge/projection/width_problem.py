@@ -5,7 +5,7 @@ Costs depend only on the number of units that each group keeps, ``n`` ``[groups]
 
     minimise  sum_g L_g(n_g)   over allowed widths   subject to   c_q + b_q' n + 0.5 n' Q_q n <= most_q  for every limited q
 
-The costs are those of `NetworkCost`: ``Q_q = A' diag(w_q) B + B' diag(w_q) A``, ``b_q = (in0 B + out0 A)' w_q + B' p_q``.
+The costs are those of `NetworkCost`; milliseconds, which are no polynomial, are asked of the device.  For the others ``Q_q = A' diag(w_q) B + B' diag(w_q) A``, ``b_q = (in0 B + out0 A)' w_q + B' p_q``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from easiedge.projection.budget import Limits
+from easiedge.model.cost import NetworkCost
+from easiedge.model.device_latency import DeviceLatency
+from easiedge.projection.limits import Limits
 from easiedge.projection.order import Array
 
 Widths = NDArray[np.int64]
@@ -33,6 +35,7 @@ class WidthProblem:
         lost: information lost at each of them.
         constant, linear, quadratic: costs of the limited quantities as shares of their limits
             ``[limited]``, ``[limited, groups]``, ``[limited, groups, groups]``; at most 1 is allowed.
+        latency: milliseconds as a share of their limit, if they are limited: one more limited quantity, the last.
     """
 
     limits: Limits
@@ -41,6 +44,7 @@ class WidthProblem:
     constant: Array
     linear: Array
     quadratic: Array
+    latency: ShareOfLatency | None = None
 
     def width(self, index: Widths) -> Array:
         """Units kept ``[groups]`` when each group has the ``index``-th of its allowed widths."""
@@ -62,7 +66,7 @@ class WidthProblem:
         """Share of each limit that is used ``[limited]``."""
         n = self.width(index)
         result: Array = self.constant + self.linear @ n + 0.5 * self.quadratic @ n @ n
-        return result
+        return result if self.latency is None else np.append(result, self.latency.total(n))
 
     def slope(self, kept: Array, group: int) -> Array:
         """Linear coefficients ``[limited]`` of the costs in the width of ``group``, the others as in ``kept``."""
@@ -77,17 +81,45 @@ class WidthProblem:
         return np.array([len(w) - 1 for w in self.widths])
 
 
-def width_problem(values: Array, starts: NDArray[np.int64], limits: Limits) -> WidthProblem:
-    """The choice of widths for scores ``values`` ``[units]`` of the groups that ``starts`` ``[groups + 1]`` bounds."""
+@dataclass(frozen=True, eq=False)
+class ShareOfLatency:
+    """Milliseconds as a share of their limit."""
+
+    device: DeviceLatency
+    most: float
+
+    def total(self, kept: Array) -> float:
+        """Of the whole network."""
+        return float(self.device.total(kept)) / self.most
+
+    def along(self, kept: Array, group: int, widths: Array) -> Array:
+        """As ``group`` changes ``[widths]``, up to a constant."""
+        return self.device.along(kept, group, widths) / self.most
+
+
+def width_problem(
+    values: Array, starts: NDArray[np.int64], limits: Limits, among: Array | None = None, grain: int = 64
+) -> WidthProblem:
+    """The choice of widths for scores ``values`` ``[units]`` of the groups that ``starts`` ``[groups + 1]`` bounds.
+
+    With milliseconds among the limits, groups of more than ``grain`` units have only every second, fourth, ... width to choose from,
+    about ``grain`` of them, and those of ``among`` ``[groups]``.
+    """
     widths, lost = [], []
     for g, (a, b) in enumerate(itertools.pairwise(starts)):
         allowed = allowed_widths(int(b - a), int(limits.floor[g]), limits.round_to)
+        if limits.has_latency and len(allowed) > grain:
+            coarse = 2 ** int(np.ceil(np.log2(len(allowed) / grain))) * limits.round_to
+            own = [] if among is None else [among[g]]
+            allowed = allowed[(allowed % coarse == 0) | np.isin(allowed, [allowed[0], allowed[-1], *own])]
         sums = np.concatenate([[0.0], np.cumsum(np.sort(values[a:b]))])
         widths.append(allowed.astype(np.float64))
         lost.append(sums[int(b - a) - allowed])
-    constant, linear, quadratic = _polynomial(limits)
-    limited = np.isfinite(limits.most)
-    scale = np.maximum(limits.most[limited], 1.0)
+    constant, linear, quadratic = _polynomial(limits.cost)
+    most = limits.most[: len(constant)]
+    limited = np.isfinite(most)
+    scale = np.maximum(most[limited], 1.0)
+    device = limits.cost.latency if limits.has_latency else None
     return WidthProblem(
         limits,
         tuple(widths),
@@ -95,6 +127,7 @@ def width_problem(values: Array, starts: NDArray[np.int64], limits: Limits) -> W
         constant[limited] / scale,
         linear[limited] / scale[:, None],
         quadratic[limited] / scale[:, None, None],
+        None if device is None else ShareOfLatency(device, float(limits.most[-1])),
     )
 
 
@@ -112,14 +145,21 @@ def best_units(values: Array, starts: NDArray[np.int64], kept: Sequence[float] |
     return alive
 
 
-def _polynomial(limits: Limits) -> tuple[Array, Array, Array]:
-    """Constant ``[3]``, linear ``[3, groups]`` and symmetric quadratic ``[3, groups, groups]`` part of the costs."""
-    cost = limits.cost
-    groups = len(cost.names)
-    constant, linear, quadratic = np.zeros(3), np.ones((3, groups)), np.zeros((3, groups, groups))
+def _polynomial(cost: NetworkCost) -> tuple[Array, Array, Array]:
+    """Constant ``[q]``, linear ``[q, groups]`` and symmetric quadratic ``[q, groups, groups]`` part of all costs but milliseconds."""
+    groups, coupled = len(cost.names), len(cost.weights)
+    constant, linear = np.zeros(1 + coupled), np.ones((1 + coupled, groups))
     constant[1:] = cost.weights @ (cost.in0 * cost.out0) + cost.per_output @ cost.out0 + cost.constant
     linear[1:] = (cost.weights * cost.in0 + cost.per_output) @ cost.makes + (cost.weights * cost.out0) @ cost.reads
+    quadratic = np.zeros((1 + coupled, groups, groups))
     for q, weight in enumerate(cost.weights):
         once = cost.reads.T @ (weight[:, None] * cost.makes)
         quadratic[1 + q] = once + once.T
-    return constant, linear, quadratic
+    if cost.memory is None:
+        return constant, linear, quadratic
+    rows = len(cost.memory.constant)
+    return (
+        np.concatenate([constant, cost.memory.constant]),
+        np.concatenate([linear, cost.memory.per_unit]),
+        np.concatenate([quadratic, np.zeros((rows, groups, groups))]),
+    )

@@ -6,12 +6,16 @@ import importlib.metadata
 import platform
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from easiedge import __version__
 from easiedge.assembly import Parts
+from easiedge.deploy.artifact import artifact_size
+from easiedge.model.activation_memory import peak_memory
 from easiedge.model.cost import count
+from easiedge.projection.budget import MEGABYTE
 from easiedge.schedule.outcome import Outcome
 from easiedge.surgery.equivalence import Equivalence
 
@@ -55,13 +59,18 @@ def pruning_metrics(
     example = parts.calibration[0][0][:2]
     dense = dense_figures(parts, accuracies["dense"])
     pruned = {**count(compact, example), "filters": sum(outcome.mask.kept().values())}
+    latency = latency_figures(parts, outcome, compact)
     achieved = {
         f"{quantity}_removed": 1 - pruned[quantity] / dense[quantity] for quantity in ("filters", "params", "macs")
     }
+    achieved["memory_mb"] = peak_memory(compact, example) / MEGABYTE
+    achieved["artifact_mb"] = artifact_size(parts.directory / "pruned") / MEGABYTE
+    if latency:
+        achieved["latency_ms"] = latency.get("measured_ms", latency["predicted_ms"])
     return {
         **_head(parts),
         "budget": {
-            "requested": {f"{k}_removed": v for k, v in parts.budget.shares().items()},
+            "requested": parts.budget.asked(),
             "achieved": achieved,
             "reached": outcome.reached,
         },
@@ -70,9 +79,28 @@ def pruning_metrics(
         "pruned": {"accuracy": accuracies["pruned"], "accuracy_before_finetune": accuracies["removed"], **pruned},
         "equivalence": {"max_abs_diff": proof.max_abs_diff, "images": proof.images},
         "admm": {"iterations": list(outcome.iterations)},
+        **({"latency": latency} if latency else {}),
         "seconds": _rounded(seconds),
         "versions": versions(),
     }
+
+
+def latency_figures(parts: Parts, outcome: Outcome, compact: nn.Module) -> dict[str, Any]:
+    """Milliseconds per image of the dense and the pruned network on the device: predicted, and measured where it is this machine."""
+    device = parts.device
+    if device is None:
+        return {}
+    sizes = np.array([g.size for g in parts.groups], dtype=np.float64)
+    found: dict[str, Any] = {
+        "machine": device.table.setting.machine,
+        "engine": device.table.setting.engine,
+        "threads": device.table.setting.threads,
+        "dense_predicted_ms": float(device.latency.total(sizes)),
+        "predicted_ms": device.latency.ms(outcome.mask.kept()),
+    }
+    if device.clock is not None:
+        found |= {"dense_measured_ms": device.clock(parts.network), "measured_ms": device.clock(compact)}
+    return found
 
 
 def _head(parts: Parts) -> dict[str, Any]:

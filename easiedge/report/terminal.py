@@ -26,7 +26,9 @@ def closing_table(metrics: Mapping[str, Any], directory: Path, console: Console 
     out = console or Console()
     out.print(table)
     asked, got = metrics["budget"]["requested"], metrics["budget"]["achieved"]
-    wanted = ", ".join(f"{name} asked {value:.4g}, got {got[name]:.4f}" for name, value in asked.items())
+    wanted = ", ".join(
+        f"{name} asked {value:.4g}, got {got[name.removesuffix('_max')]:.4g}" for name, value in asked.items()
+    )
     out.print(f"budget: {wanted}", highlight=False)
     if not metrics["budget"]["reached"]:
         out.print("the budget was not reached: the schedule stopped to keep accuracy", style="yellow")

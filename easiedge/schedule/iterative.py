@@ -43,7 +43,8 @@ class Iterative:
     def __call__(self, task: Task) -> Outcome:
         """Prune ``task.network`` step by step; scores are taken at the current network, against the dense one."""
         chosen, seconds = task.selection, {"score": 0.0, "finetune": 0.0}
-        cost = network_cost(task.network, task.groups, inputs_of(task.calibration[0])[:2])
+        example = inputs_of(task.calibration[0])[:2]
+        cost = network_cost(task.network, task.groups, example, task.budget, chosen.latency)
         limits(task.budget, task.groups, cost, chosen.floors)
         least = task.validate(task.network) - self.tolerance
         current: nn.Module = copy.deepcopy(task.network)
@@ -55,7 +56,7 @@ class Iterative:
                 {"tutor": task.network.eval()} if accepts(chosen.criterion, "tutor") else {}
             )
             scores = score(current, here, task.calibration, chosen.criterion, **options)
-            bounds = limits(task.budget.scaled(step / self.steps), task.groups, cost, chosen.floors)
+            bounds = limits(task.budget, task.groups, cost, chosen.floors, step / self.steps)
             within = choose(scores, here, bounds, chosen.scope)
             fitted, compact = chosen.remove(current, here, within, task.calibration)
             seconds["score"] += time.perf_counter() - start

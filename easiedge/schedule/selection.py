@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import fx, nn
 
-from easiedge.projection.budget import Floors
+from easiedge.model.device_latency import DeviceLatency
+from easiedge.projection.floors import Floors
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.score import accepts, check_options
 from easiedge.surgery.compensate import Compensation, check_fit
@@ -29,6 +30,8 @@ class Selection:
         compensation: ``"least_squares"`` or None.
         ridge, positions: of the compensation.
         min_units, max_ratio, round_to: floors of the projection.
+        latency: milliseconds on a device, for a budget that limits them.
+        clock: milliseconds of a network measured on it, if that is the machine at hand: the limit then holds as measured.
     """
 
     criterion: str = "joint_information_gain"
@@ -41,6 +44,8 @@ class Selection:
     min_units: int | Mapping[str, int] = 1
     max_ratio: float = 1.0
     round_to: int = 1
+    latency: DeviceLatency | None = None
+    clock: Callable[[nn.Module], float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse an unknown criterion or option, floors or a refit that mean nothing before any work is done."""
@@ -71,7 +76,7 @@ class Selection:
             options["readjust"] = readjust
         return select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
-            compensation=self.compensation, tutor=tutor, min_units=self.min_units, max_ratio=self.max_ratio,
+            compensation=self.compensation, tutor=tutor, latency=self.latency, clock=self.clock, min_units=self.min_units, max_ratio=self.max_ratio,
             round_to=self.round_to, ridge=self.ridge, positions=self.positions, progress=progress, **options,
         )  # fmt: skip
 

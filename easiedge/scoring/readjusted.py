@@ -35,7 +35,7 @@ class Readjusted:
         self.units = len(interaction.gradient)
         mean = float(interaction.diagonal().double().mean())
         self.lam = damping * mean if mean > 0 else 1.0  # F is zero: the network says the same whatever goes
-        self._inverse = self._solved = None
+        self._inverse = self.solved = None
         if interaction.fisher is not None:
             damped = interaction.fisher.double().cpu().clone()
             damped.diagonal().add_(self.lam)
@@ -45,20 +45,20 @@ class Readjusted:
             G = interaction.rows.double().cpu()
             small = G @ G.T
             small.diagonal().add_(self.lam)
-            self._solved = torch.linalg.solve_triangular(torch.linalg.cholesky(small), G, upper=False)
+            self.solved = torch.linalg.solve_triangular(torch.linalg.cholesky(small), G, upper=False)
 
     def diagonal(self) -> Tensor:
         """Diagonal of ``H``, float64 ``[units]``."""
         if self._inverse is not None:
             return self._inverse.diagonal()
-        assert self._solved is not None
-        return (1.0 - self._solved.square().sum(0)) / self.lam
+        assert self.solved is not None
+        return (1.0 - self.solved.square().sum(0)) / self.lam
 
     def column(self, unit: int) -> Tensor:
         """Column ``unit`` of ``H``, float64 ``[units]``."""
         if self._inverse is not None:
             return self._inverse[unit]
-        assert self._solved is not None
-        result = -(self._solved.T @ self._solved[:, unit])
+        assert self.solved is not None
+        result = -(self.solved.T @ self.solved[:, unit])
         result[unit] += 1.0
         return result / self.lam

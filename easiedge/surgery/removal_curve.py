@@ -18,7 +18,7 @@ from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import device_of, two_images
 from easiedge.model.inference import check_merged, merged
 from easiedge.model.logits import class_logits
-from easiedge.projection.budget import Floors
+from easiedge.projection.floors import Floors
 from easiedge.projection.project import project
 from easiedge.scoring.batches import inputs_of
 from easiedge.surgery.compensate import Compensation

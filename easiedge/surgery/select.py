@@ -7,6 +7,7 @@ every expansion is taken in a network that still works.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -18,16 +19,21 @@ from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
+from easiedge.model.device_latency import DeviceLatency
 from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import device_of, evaluating, two_images
 from easiedge.model.restrict import restrict, widen
-from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
+from easiedge.projection.budget import limits, warn_of_collapse
+from easiedge.projection.floors import Floors
+from easiedge.projection.limits import Limits
 from easiedge.projection.project import SCOPES, choose
+from easiedge.projection.put_back import Step, put_back
 from easiedge.scoring.batches import Batches, logits_of
 from easiedge.scoring.joint_information_gain import for_refit
 from easiedge.scoring.score import accepts, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
+from easiedge.surgery.measured_latency import Clock, held
 from easiedge.surgery.shrink import cut
 from easiedge.unit import Budget, FilterGroup, FilterMask
 
@@ -47,6 +53,8 @@ def select(
     compensation: str | None = None,
     example_inputs: Tensor | tuple[Tensor, ...] | None = None,
     tutor: nn.Module | None = None,
+    latency: DeviceLatency | None = None,
+    clock: Clock | None = None,
     min_units: int | Mapping[str, int] = 1,
     max_ratio: float = 1.0,
     round_to: int = 1,
@@ -65,10 +73,12 @@ def select(
         budget: what must go in the end, at least.
         criterion: any criterion of `score`; ``joint_information_gain`` chooses units together.
         scope: ``"global"`` or ``"layerwise"``.
-        chunk: share of the budget's units (or cost) that goes before the next expansion; 1 for a single one.
+        chunk: share of the units (or of the cost that has to fall furthest) that goes before the next expansion; 1 for a single one.
         compensation: ``"least_squares"`` refits the network after each chunk, always from ``model``; None does not.
         example_inputs: inputs for tracing; the first batch by default.
         tutor: the network whose outputs are to be kept; ``model`` itself by default.
+        latency: milliseconds on a device, from `LatencyTable.network`, for a budget that limits them.
+        clock: milliseconds of a network measured on that device; then the limit holds as measured, within 3 %.
         min_units: floor, as in `project`.
         max_ratio: floor, as in `project`.
         round_to: floor, as in `project`.
@@ -92,10 +102,11 @@ def select(
         )
     calibration = Calibration(batches, memory / 4, "select")
     example = calibration.example if example_inputs is None else example_inputs
-    cost = network_cost(model, groups, example)
+    cost = network_cost(model, groups, example, budget, latency)
     floors = Floors(min_units, max_ratio, round_to)
-    limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
-    steps = max(1, math.ceil(max(budget.shares().values()) / chunk - 1e-9)) if budget.shares() else 1
+    goal = limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
+    fractions = turns(goal.reduction, chunk)
+    steps = len(fractions)
     fit = compensation == "least_squares"
     if accepts(criterion, "tutor"):
         options = {"tutor": _reference(tutor or model, calibration), **options}
@@ -103,40 +114,55 @@ def select(
     mask = FilterMask.full(groups)
     earlier: list[FilterMask] = []
     current: nn.Module = model
-    for step in range(1, steps + 1):
+    for step, fraction in enumerate(fractions, start=1):
         here = restrict(groups, mask)
         scores = score(current, here, calibration, criterion, **options)
         if fit:
             scores = for_refit(scores, options)
-        bounds = limits(budget.scaled(step / steps), groups, cost, floors)
+        bounds = limits(budget, groups, cost, floors, fraction)
         earlier.append(mask)
         mask = widen(choose(scores, here, bounds, scope), mask)
         if progress is not None:
             progress(step, steps, mask)
         if step < steps:
             current = following(mask)
-    mask = _put_back(mask, earlier, groups, limits(budget, groups, cost, floors))
+    mask = _put_back(mask, earlier, groups, goal)
+    if clock is not None and goal.has_latency:
+
+        def within(bounds: Limits) -> FilterMask:
+            last = widen(choose(scores, here, bounds, scope), earlier[-1])
+            return _put_back(last, earlier, groups, bounds)
+
+        walk = analyse(model, two_images(model, example))[0]
+        mask = held(mask, goal, within, lambda m: clock(cut(walk, groups, m, two_images(model, example))))
     warn_of_collapse(mask.kept(), groups)
     return mask
 
 
+def turns(reduction: float, chunk: float) -> list[float]:
+    """Fractions of the budget after each turn: ``chunk``, 2 ``chunk``, ... of the whole until ``reduction`` is there.
+
+    So larger budgets of one kind come by where smaller ones ended, and scores made for one serve the others.
+    """
+    count = max(1, math.ceil(reduction / chunk - 1e-9))
+    return [*(step * chunk / reduction for step in range(1, count)), 1.0]
+
+
 def _put_back(
-    mask: FilterMask, earlier: Sequence[FilterMask], groups: Sequence[FilterGroup], bounds: Limits
+    mask: FilterMask, earlier: Sequence[FilterMask], groups: Sequence[FilterGroup], goal: Limits
 ) -> FilterMask:
     """Put units back, those removed last first, where every limit still holds: the last chunk may have made earlier ones needless."""
-    if bounds.units_only or bounds.round_to > 1:
+    if goal.units_only:
         return mask
     keep = {name: k.clone() for name, k in mask.keep.items()}
+    history: list[Step] = []
+    for before, after in itertools.pairwise([*earlier, mask]):
+        for g, group in enumerate(groups):
+            gone = (before.keep[group.name] & ~after.keep[group.name]).nonzero()[:, 0].numpy()
+            history += [(g, gone[k : k + goal.round_to]) for k in range(0, len(gone), goal.round_to)]
     kept = np.array([float(keep[g.name].sum()) for g in groups])
-    for before in reversed(earlier):
-        for i, group in enumerate(groups):
-            for unit in (before.keep[group.name] & ~keep[group.name]).nonzero()[:, 0].tolist():
-                kept[i] += 1
-                if bounds.met(kept):
-                    keep[group.name][unit] = True
-                else:
-                    kept[i] -= 1
-                    break  # the group's other units cost the same
+    for number, unit in put_back(goal, kept, history):
+        keep[groups[number].name][unit] = True
     return FilterMask(keep)
 
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from easiedge.projection.budget import Limits
 from easiedge.projection.global_topk import cheapest_first
 from easiedge.projection.joint_greedy import JointOrder, joint_gain
+from easiedge.projection.limits import Limits
 from easiedge.projection.order import Array, Bool
 from easiedge.projection.price import price
 

@@ -31,9 +31,10 @@ from easiedge.model.lenet import lenet
 from easiedge.model.resnet import resnet56
 from easiedge.model.vgg import vgg16
 from easiedge.model.weights import load_weights
-from easiedge.projection.budget import Floors, limits
+from easiedge.projection.budget import limits
 from easiedge.projection.exact import exact_widths
 from easiedge.projection.exchange import improved
+from easiedge.projection.floors import Floors
 from easiedge.projection.global_topk import cheapest_first
 from easiedge.projection.guided import guided_widths
 from easiedge.projection.joint_greedy import JointOrder, joint_gain

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from easiedge.projection.budget import Limits
 from easiedge.projection.joint_greedy import JointOrder
+from easiedge.projection.limits import Limits
 from easiedge.projection.order import Array, Bool
 
 BLOCK = 256  # columns computed together

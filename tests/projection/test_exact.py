@@ -7,8 +7,9 @@ from oracle import feasible
 from width_instances import NETWORKS, fits, instances, problem_of
 
 from easiedge.errors import EasiEdgeError
-from easiedge.projection.budget import Floors, limits
+from easiedge.projection.budget import limits
 from easiedge.projection.exact import exact_widths
+from easiedge.projection.floors import Floors
 from easiedge.projection.order import starts_of
 from easiedge.unit import Budget
 

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from width_instances import NETWORKS, instances, problem_of
 
-from easiedge.projection.budget import Floors, limits
+from easiedge.projection.budget import limits
 from easiedge.projection.exact import exact_widths
-from easiedge.projection.exchange import improved, put_back
+from easiedge.projection.exchange import improved, widened
+from easiedge.projection.floors import Floors
 from easiedge.projection.global_topk import best_widths, cheapest_first
 from easiedge.projection.guided import repaired
 from easiedge.projection.lagrangian import priced
@@ -70,7 +71,7 @@ def test_trades_keep_limits_and_lose_less(instance, seed):
     assert problem.met(start)
     better = improved(problem, start)
     assert problem.met(better)
-    assert problem.value(better) <= problem.value(put_back(problem, start)) + 1e-12
+    assert problem.value(better) <= problem.value(widened(problem, start)) + 1e-12
 
 
 @given(instances(names=("plain",), round_to=(1,)), st.floats(0.01, 100))

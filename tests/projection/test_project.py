@@ -13,7 +13,8 @@ from oracle import feasible
 from easiedge.errors import BudgetError, EasiEdgeError
 from easiedge.model.cost import network_cost
 from easiedge.model.filter_groups import find_groups
-from easiedge.projection.budget import Floors, limits
+from easiedge.projection.budget import limits
+from easiedge.projection.floors import Floors
 from easiedge.projection.joint_greedy import joint_gain
 from easiedge.projection.project import project
 from easiedge.unit import Budget, FilterScores, Interaction
@@ -175,7 +176,7 @@ def test_extremes():
         (lambda v: Budget(filters_removed=1.0), "outside"),
         (lambda v: Budget(macs_removed=-0.1), "outside"),
         (lambda v: Budget(params_removed=float("nan")), "outside"),
-        (lambda v: Budget(latency_ms_max=3.0), "not supported"),
+        (lambda v: project(v, GROUPS, budget=Budget(latency_ms_max=3.0), cost=COST), "needs to know the device"),
         (lambda v: project(v, GROUPS, budget=Budget(), cost=COST), "empty"),
         (
             lambda v: project(v, GROUPS, budget=Budget(filters_removed=0.9), cost=COST, min_units=4),

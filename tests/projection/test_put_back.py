@@ -5,7 +5,8 @@ import pytest
 import torch
 from width_instances import NETWORKS, fits
 
-from easiedge.projection.budget import Floors, limits
+from easiedge.projection.budget import limits
+from easiedge.projection.floors import Floors
 from easiedge.projection.global_topk import project_globally
 from easiedge.projection.joint_greedy import JointOrder
 from easiedge.projection.order import starts_of

@@ -14,7 +14,8 @@ from easiedge.errors import EasiEdgeError, EquivalenceError, ModelError
 from easiedge.model.cost import count, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.gates import masked
-from easiedge.projection.budget import Floors, limits
+from easiedge.projection.budget import limits
+from easiedge.projection.floors import Floors
 from easiedge.schedule.selection import Selection
 from easiedge.surgery.compensate import Compensation
 from easiedge.surgery.equivalence import prove_equivalence

@@ -67,6 +67,19 @@ class NetworkLatency:
         )
         return np.asarray(np.bincount(group, before[layer] - after, minlength=len(n)), dtype=np.float64)
 
+    def along(self, n: Array, group: int, widths: Array) -> Array:
+        """Milliseconds ``[widths]`` of the layers that ``group`` touches when it keeps ``widths`` units and the others ``n``."""
+        groups, layers = self._touches
+        touched = layers[groups == group]
+        more = widths[:, None] - n[group]
+        inputs, outputs = self.widths.at(n)
+        ms: Array = self._surfaces(
+            inputs[touched] + more * self.widths.reads[touched, group],
+            outputs[touched] + more * self.widths.makes[touched, group],
+            touched,
+        ).sum(-1)
+        return ms
+
     @cached_property
     def _touches(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pairs of group and layer whose widths depend on each other."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
-from easiedge.deploy.functions import ATTRIBUTES, FUNCTIONS, METHODS, name_of
-from easiedge.deploy.layers import describe_layer, make_layer
 from easiedge.errors import ModelError
+from easiedge.model.functions import ATTRIBUTES, FUNCTIONS, METHODS, name_of
 from easiedge.model.graph import trace
+from easiedge.model.layers import describe_layer, make_layer
 
 SCHEMA = 1
 _PATH_PART = re.compile(r"[A-Za-z0-9_-]+")  # torch.fx writes these into generated code: nothing else may get there
@@ -60,6 +61,26 @@ def describe(network: nn.Module) -> dict[str, Any]:
             {"name": n.name, "op": n.op, "target": target, "args": _pack(n.args), "kwargs": _pack(dict(n.kwargs))}
         )
     return {"schema": SCHEMA, "name": type(network).__name__, "layers": layers, "tensors": tensors, "nodes": nodes}
+
+
+def as_text(description: dict[str, Any]) -> str:
+    """The description as it is written into a file."""
+    return json.dumps(description, indent=1)
+
+
+def reached_state(network: nn.Module, description: dict[str, Any]) -> dict[str, Tensor]:
+    """Parameters and buffers of the layers that the described forward uses, by their qualified names; not copies."""
+    reached = {*description["layers"], *(name.rpartition(".")[0] for name in description["tensors"])}
+    state = {name: tensor for name, tensor in network.state_dict().items() if _owner(name, reached)}
+    for name in description["tensors"]:  # buffers that a state dict leaves out too
+        state[name] = attribute(network, name)
+    return state
+
+
+def _owner(name: str, layers: set[str]) -> bool:
+    """Whether a state-dict entry belongs to a layer that the graph calls."""
+    parts = name.split(".")
+    return any(".".join(parts[:k]) in layers for k in range(len(parts), 0, -1))
 
 
 def attribute(network: nn.Module, name: str) -> torch.Tensor:
