@@ -216,7 +216,7 @@ class Budget:
             if name.endswith("_removed") and not 0.0 <= value < 1.0:
                 raise BudgetError(f"budget.{name}={value} is outside [0, 1): give the share to remove, 0.5 for half")
             if name.endswith("_max") and not 0.0 < value < math.inf:
-                unit = name.split("_")[-2]
+                unit = name.split("_")[-2].replace("mb", "MB")
                 raise BudgetError(f"budget.{name}={value} must be above zero and finite: give a limit in {unit}")
 
     def asked(self) -> dict[str, float]:

@@ -25,11 +25,7 @@ def closing_table(metrics: Mapping[str, Any], directory: Path, console: Console 
     table.add_row("pruned, fine-tuned", _percent(pruned["accuracy"]), *_share(dense, pruned), style="bold")
     out = console or Console()
     out.print(table)
-    asked, got = metrics["budget"]["requested"], metrics["budget"]["achieved"]
-    wanted = ", ".join(
-        f"{name} asked {value:.4g}, got {got[name.removesuffix('_max')]:.4g}" for name, value in asked.items()
-    )
-    out.print(f"budget: {wanted}", highlight=False)
+    out.print(budget_table(metrics["budget"], metrics.get("latency", {})))
     if not metrics["budget"]["reached"]:
         out.print("the budget was not reached: the schedule stopped to keep accuracy", style="yellow")
     out.print(
@@ -37,6 +33,23 @@ def closing_table(metrics: Mapping[str, Any], directory: Path, console: Console 
         highlight=False,
         soft_wrap=True,
     )
+
+
+def budget_table(budget: Mapping[str, Any], latency: Mapping[str, Any]) -> Table:
+    """What the budget asked for and what came of it."""
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (("budget", "left"), ("asked", "right"), ("got", "right"), ("", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name, value in budget["requested"].items():
+        got = budget["achieved"][name.removesuffix("_max")]
+        if name.endswith("_removed"):
+            table.add_row(name.replace("_", " "), f"at least {value:.2%}", f"{got:.2%}", "")
+            continue
+        quantity, unit, _ = name.split("_")
+        how = ("measured" if "measured_ms" in latency else "predicted") if quantity == "latency" else ""
+        unit = unit.replace("mb", "MB")
+        table.add_row(quantity, f"at most {value:.4g} {unit}", f"{got:.4g} {unit}", how)
+    return table
 
 
 def dense_line(metrics: Mapping[str, Any], directory: Path, console: Console | None = None) -> None:
