@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from easiedge.model.cost import NetworkCost
 from easiedge.unit import Budget, FilterGroup
 
 Array = NDArray[np.float64]
-_log = logging.getLogger(__name__)
 _ROUNDING = 1e-9  # a share such as 0.3 of 10 units is 3 units, whatever its binary form
 
 
@@ -129,14 +127,3 @@ def _check_reachable(result: Limits, budget: Budget, floors: Floors, groups: Seq
                 f"max_ratio={floors.max_ratio}, round_to={floors.round_to} at most {1 - least[i] / dense[i]:.4f} can go; "
                 f"the floors bind in {names}{' and others' if len(bound) > 5 else ''}: lower the budget or the floors"
             )
-
-
-def warn_of_collapse(kept: Mapping[str, int], groups: Sequence[FilterGroup], share: float = 0.95) -> None:
-    """Log a warning that names every group which loses more than ``share`` of its units."""
-    thin = [f"{g.name} ({kept[g.name]} of {g.size} kept)" for g in groups if g.size - kept[g.name] > share * g.size]
-    if thin:
-        _log.warning(
-            "over %.0f %% of the units go in %s: raise min_units or lower max_ratio to keep more",
-            100 * share,
-            ", ".join(thin),
-        )

@@ -10,6 +10,7 @@ from typing import Any
 from torch import fx, nn
 
 from easiedge.projection.budget import Floors
+from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.score import accepts, check_options
 from easiedge.surgery.compensate import Compensation, check_fit
@@ -29,6 +30,7 @@ class Selection:
         compensation: ``"least_squares"`` or None.
         ridge, positions: of the compensation.
         min_units, max_ratio, round_to: floors of the projection.
+        collapse: ``"warn"``, ``"error"`` or ``"ignore"`` groups that lose more than ``collapse_share`` of their units.
     """
 
     criterion: str = "joint_information_gain"
@@ -41,17 +43,24 @@ class Selection:
     min_units: int | Mapping[str, int] = 1
     max_ratio: float = 1.0
     round_to: int = 1
+    collapse: str = "warn"
+    collapse_share: float = SHARE
 
     def __post_init__(self) -> None:
         """Refuse an unknown criterion or option, floors or a refit that mean nothing before any work is done."""
         check_options(self.criterion, self.options)
-        _ = self.floors
+        _ = self.floors, self.guard
         check_fit(self.ridge, self.positions)
 
     @property
     def floors(self) -> Floors:
         """How far each group may shrink."""
         return Floors(self.min_units, self.max_ratio, self.round_to)
+
+    @property
+    def guard(self) -> CollapseGuard:
+        """What happens to a choice that leaves next to nothing of a group."""
+        return CollapseGuard(self.collapse_share, self.collapse)
 
     def mask(
         self,
@@ -63,16 +72,20 @@ class Selection:
         tutor: nn.Module | None = None,
         chunk: float | None = None,
         readjust: float | None = None,
+        guarded: bool = True,
         progress: Progress | None = None,
     ) -> FilterMask:
-        """Which units stay within ``budget``; arguments as in `easiedge.select`, ``chunk`` and ``readjust`` in place of the own."""
+        """Which units stay within ``budget``; arguments as in `easiedge.select`, ``chunk`` and ``readjust`` in place of the own.
+
+        A loop that chooses again and again turns ``guarded`` off and asks the ``guard`` itself, when it knows what stays.
+        """
         options = dict(self.options)
         if readjust is not None and accepts(self.criterion, "readjust"):
             options["readjust"] = readjust
         return select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
             compensation=self.compensation, tutor=tutor, min_units=self.min_units, max_ratio=self.max_ratio,
-            round_to=self.round_to, ridge=self.ridge, positions=self.positions, progress=progress, **options,
+            round_to=self.round_to, collapse=self.collapse if guarded else "ignore", collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress, **options,
         )  # fmt: skip
 
     def remove(
