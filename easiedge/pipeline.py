@@ -22,6 +22,8 @@ from easiedge.model.graph import device_of
 from easiedge.report.fidelity_pictures import draw_fidelity
 from easiedge.report.fidelity_record import write_fidelity
 from easiedge.report.fidelity_terminal import fidelity_tables
+from easiedge.report.kept_share import kept_shares
+from easiedge.report.kept_share_terminal import print_kept_shares
 from easiedge.report.layers_table import layer_rows
 from easiedge.report.metrics import pruning_metrics, training_metrics
 from easiedge.report.record import log_results, log_tables, write_config, write_layers, write_metrics
@@ -78,10 +80,12 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
         accuracies = closing_accuracies(parts, outcome)
         metrics = pruning_metrics(parts, outcome, compact, accuracies, proof, clock.closed())
         rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
-        write_layers(rows, metrics, parts.directory)
+        shares = kept_shares(parts.groups, outcome.mask, rows, parts.selection.collapse_share)
+        write_layers(rows, shares, metrics, parts.directory)
         write_metrics(metrics, parts.directory)
         log_results(parts.logger, metrics, rows, parts.directory)
         closing_table(metrics, parts.directory)
+        print_kept_shares(shares)
         return metrics
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,6 @@ from easiedge.projection.floors import ROUNDING, Floors
 from easiedge.projection.limits import Limits
 from easiedge.unit import Budget, FilterGroup
 
-_log = logging.getLogger(__name__)
 MEGABYTE = 1e6
 FIELDS = {  # field of the budget: the quantity it limits, and how many of these its unit is
     "filters_removed": ("filters", 1.0),
@@ -113,14 +111,3 @@ def slack(budget: Budget, cost: NetworkCost) -> list[str]:
         for field, value in budget.asked().items()
         if field.endswith("_max") and dense[FIELDS[field][0]] <= value * FIELDS[field][1]
     ]
-
-
-def warn_of_collapse(kept: Mapping[str, int], groups: Sequence[FilterGroup], share: float = 0.95) -> None:
-    """Log a warning that names every group which loses more than ``share`` of its units."""
-    thin = [f"{g.name} ({kept[g.name]} of {g.size} kept)" for g in groups if g.size - kept[g.name] > share * g.size]
-    if thin:
-        _log.warning(
-            "over %.0f %% of the units go in %s: raise min_units or lower max_ratio to keep more",
-            100 * share,
-            ", ".join(thin),
-        )

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.device_latency import DeviceLatency
-from easiedge.projection.budget import limits, warn_of_collapse
+from easiedge.projection.budget import limits
+from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.projection.global_topk import project_globally
 from easiedge.projection.joint_greedy import JointOrder
@@ -42,6 +43,8 @@ def project(
     min_units: int | Mapping[str, int] = 1,
     max_ratio: float = 1.0,
     round_to: int = 1,
+    collapse: str = "warn",
+    collapse_share: float = SHARE,
 ) -> FilterMask:
     """Choose which units stay.
 
@@ -57,10 +60,14 @@ def project(
         min_units: units that every group keeps, one number or by group name (``"*"`` for the others).
         max_ratio: largest share that any group may lose.
         round_to: every group keeps a multiple of this many units, or all.
+        collapse: what a group that loses more than ``collapse_share`` means: ``"warn"``, ``"error"`` or ``"ignore"``.
+        collapse_share: share of its units, in (0, 1).
 
     Raises:
-        BudgetError: the budget cannot be met; what is reachable and the groups that bind are named.
+        BudgetError: the budget cannot be met; what is reachable and the groups that bind are named.  Or groups collapse
+            and ``collapse="error"``.
     """
+    guard = CollapseGuard(collapse_share, collapse)
     if scope not in SCOPES:
         raise EasiEdgeError(f"unknown scope {scope!r}: choose one of {', '.join(SCOPES)}")
     if cost is None:
@@ -69,7 +76,7 @@ def project(
         cost = network_cost(model, groups, example_inputs, budget, latency)
     bounds = limits(budget, groups, cost, Floors(min_units, max_ratio, round_to))
     mask = choose(scores, groups, bounds, scope)
-    warn_of_collapse(mask.kept(), groups)
+    guard.check(mask, groups)
     return mask
 
 

@@ -26,11 +26,14 @@ def run_picture(metrics: Mapping[str, Any], rows: Sequence[LayerRow], path: Path
     if iterations:
         _residuals(axes[1], iterations)
     _accuracies(axes[-1], metrics)
-    figure.suptitle(
-        f"{metrics['model']} on {metrics['data']}, {metrics['method']}, seed {metrics['seed']}", fontsize=11
-    )
+    figure.suptitle(title_of(metrics), fontsize=11)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
+
+
+def title_of(metrics: Mapping[str, Any]) -> str:
+    """What a run was, in one line."""
+    return f"{metrics['model']} on {metrics['data']}, {metrics['method']}, seed {metrics['seed']}"
 
 
 def _units(axes: Axes, rows: Sequence[LayerRow]) -> None:

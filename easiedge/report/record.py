@@ -13,11 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from easiedge.atomic import write_atomically
+from easiedge.report.kept_share import KeptShares
+from easiedge.report.kept_share_picture import draw_kept_shares
 from easiedge.report.layers_table import LayerRow, as_csv
-from easiedge.report.pictures import run_picture
+from easiedge.report.pictures import run_picture, title_of
 from easiedge.training.loggers import close_logger, name_curves
 
 PICTURE = "run.png"
+LAYERS_PICTURE = "layers.png"
 
 
 def write_config(cfg: DictConfig, directory: Path) -> None:
@@ -30,10 +33,11 @@ def write_metrics(metrics: Mapping[str, Any], directory: Path) -> None:
     write_atomically(directory / "metrics.json", json.dumps(finite(metrics), indent=1, allow_nan=False) + "\n")
 
 
-def write_layers(rows: Sequence[LayerRow], metrics: Mapping[str, Any], directory: Path) -> None:
-    """``layers.csv`` and the picture of the run."""
+def write_layers(rows: Sequence[LayerRow], shares: KeptShares, metrics: Mapping[str, Any], directory: Path) -> None:
+    """``layers.csv``, the picture of the run and that of its layers."""
     write_atomically(directory / "layers.csv", as_csv(rows))
     run_picture(metrics, rows, directory / PICTURE)
+    draw_kept_shares(shares, directory / LAYERS_PICTURE, title_of(metrics))
 
 
 def log_results(logger: Logger | None, metrics: Mapping[str, Any], rows: Sequence[LayerRow], directory: Path) -> None:
@@ -48,7 +52,8 @@ def log_results(logger: Logger | None, metrics: Mapping[str, Any], rows: Sequenc
         experiment.summary.update(summary)
         if rows:
             table = wandb.Table(columns=[f.name for f in fields(LayerRow)], data=[list(astuple(r)) for r in rows])
-            experiment.log({"layers": table, "picture": wandb.Image(str(directory / PICTURE))})
+            pictures = {"picture": directory / PICTURE, "kept_shares": directory / LAYERS_PICTURE}
+            experiment.log({"layers": table} | {k: wandb.Image(str(path)) for k, path in pictures.items()})
     elif isinstance(logger, CSVLogger):
         name_curves(logger, "")
         logger.log_metrics({k: float(v) for k, v in summary.items() if isinstance(v, int | float)})

@@ -11,7 +11,6 @@ from torch import nn
 from easiedge.admm import ConstantRho, RhoPolicy, Stopping
 from easiedge.errors import EasiEdgeError
 from easiedge.model.gates import masked
-from easiedge.projection.budget import warn_of_collapse
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.training.admm_callback import ADMMCallback
 from easiedge.unit import FilterMask
@@ -50,10 +49,11 @@ class Admm:
     def __call__(self, task: Task) -> Outcome:
         """Prune ``task.network`` to the budget."""
         start, selecting = time.perf_counter(), 0.0
+        guard, told = task.selection.guard, None
         network = copy.deepcopy(task.network)
 
         def choose(current: nn.Module) -> FilterMask:
-            nonlocal selecting
+            nonlocal selecting, told
             begun = time.perf_counter()
             mask = task.selection.mask(
                 current,
@@ -63,7 +63,10 @@ class Admm:
                 tutor=task.network,
                 chunk=self.chunk,
                 readjust=self.readjust,
+                guarded=False,
             )
+            if told is None:  # before hours of training: what the first choice removes is what training drives to zero
+                told = guard.check(mask, task.groups)
             selecting += time.perf_counter() - begun
             return mask
 
@@ -98,7 +101,7 @@ class Admm:
             keep_best=False,
         )
         mask = callback.mask
-        warn_of_collapse(mask.kept(), task.groups)
+        guard.check(mask, task.groups, told or frozenset())
         begun = time.perf_counter()
         fitted, compact = task.selection.remove(network, task.groups, mask, task.calibration)
         selecting += time.perf_counter() - begun

@@ -68,6 +68,7 @@ class GlobalPruning(Callback):
         self.selection = selection or Selection()
         self.mask: FilterMask | None = None
         self._admm: ADMMCallback | None = None
+        self._told: frozenset[str] = frozenset()
 
     @property
     def records(self) -> list[dict[str, float | None]]:
@@ -114,12 +115,15 @@ class GlobalPruning(Callback):
         if self.mask is not None or self._admm is None:
             return
         self._admm.on_train_epoch_end(trainer, pl_module)
+        if len(self._admm.records) == 1:  # not before: a network that starts from scratch knows nothing yet
+            self._told = self.selection.guard.check(self._admm.mask, self._admm.groups)
         if len(self._admm.records) >= self.iterations:
             self._remove(trainer, pl_module)
 
     def _remove(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert self._admm is not None and self.network is not None
         network, mask = _attribute(pl_module, self.network), self._admm.mask
+        self.selection.guard.check(mask, self._admm.groups, self._told)
         fitted, compact = self.selection.remove(network, self._admm.groups, mask, self._calibration)
         proof = prove_equivalence(fitted, self._admm.groups, mask, compact, self._calibration[:1])
         compact.train(network.training)
@@ -143,6 +147,7 @@ class GlobalPruning(Callback):
             tutor=self._tutor,
             chunk=self.chunk,
             readjust=0.0,
+            guarded=False,
         )
 
     def _masked_accuracy(self, network: nn.Module, mask: FilterMask) -> float:

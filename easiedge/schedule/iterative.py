@@ -11,7 +11,7 @@ from torch import nn
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
 from easiedge.model.restrict import restrict, widen
-from easiedge.projection.budget import limits, warn_of_collapse
+from easiedge.projection.budget import limits
 from easiedge.projection.project import choose
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
@@ -48,7 +48,7 @@ class Iterative:
         limits(task.budget, task.groups, cost, chosen.floors)
         least = task.validate(task.network) - self.tolerance
         current: nn.Module = copy.deepcopy(task.network)
-        mask = FilterMask.full(task.groups)
+        mask, told = FilterMask.full(task.groups), frozenset[str]()
         for step in range(1, self.steps + 1):
             start = time.perf_counter()
             here = restrict(task.groups, mask)
@@ -58,11 +58,12 @@ class Iterative:
             scores = score(current, here, task.calibration, chosen.criterion, **options)
             bounds = limits(task.budget, task.groups, cost, chosen.floors, step / self.steps)
             within = choose(scores, here, bounds, chosen.scope)
+            reached = widen(within, mask)
+            if self.tolerance >= 1.0:  # no step is taken back, so what has collapsed stays so
+                told = chosen.guard.check(reached, task.groups, told)
             fitted, compact = chosen.remove(current, here, within, task.calibration)
             seconds["score"] += time.perf_counter() - start
-            reached = widen(within, mask)
             if step == self.steps and self.tolerance >= 1.0:  # nothing to check: the closing fine-tuning follows
-                warn_of_collapse(reached.kept(), task.groups)
                 return Outcome(fitted, here, within, reached, compact, seconds=seconds)
             start = time.perf_counter()
             tuned = copy.deepcopy(compact)
@@ -77,8 +78,8 @@ class Iterative:
             if accuracy < least:
                 task.note(f"stopped: more than the tolerance of {self.tolerance:.2%} was lost; the step before stays")
                 return self._settled(task, current, mask, seconds, reached=False)
+            told = chosen.guard.check(reached, task.groups, told)
             current, mask = tuned, reached
-        warn_of_collapse(mask.kept(), task.groups)
         return self._settled(task, current, mask, seconds, reached=True)
 
     @staticmethod

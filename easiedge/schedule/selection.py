@@ -10,6 +10,7 @@ from typing import Any
 from torch import fx, nn
 
 from easiedge.model.device_latency import DeviceLatency
+from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.score import accepts, check_options
@@ -32,6 +33,7 @@ class Selection:
         min_units, max_ratio, round_to: floors of the projection.
         latency: milliseconds on a device, for a budget that limits them.
         clock: milliseconds of a network measured on it, if that is the machine at hand: the limit then holds as measured.
+        collapse: ``"warn"``, ``"error"`` or ``"ignore"`` groups that lose more than ``collapse_share`` of their units.
     """
 
     criterion: str = "joint_information_gain"
@@ -46,17 +48,24 @@ class Selection:
     round_to: int = 1
     latency: DeviceLatency | None = None
     clock: Callable[[nn.Module], float] | None = None
+    collapse: str = "warn"
+    collapse_share: float = SHARE
 
     def __post_init__(self) -> None:
         """Refuse an unknown criterion or option, floors or a refit that mean nothing before any work is done."""
         check_options(self.criterion, self.options)
-        _ = self.floors
+        _ = self.floors, self.guard
         check_fit(self.ridge, self.positions)
 
     @property
     def floors(self) -> Floors:
         """How far each group may shrink."""
         return Floors(self.min_units, self.max_ratio, self.round_to)
+
+    @property
+    def guard(self) -> CollapseGuard:
+        """What happens to a choice that leaves next to nothing of a group."""
+        return CollapseGuard(self.collapse_share, self.collapse)
 
     def mask(
         self,
@@ -68,16 +77,21 @@ class Selection:
         tutor: nn.Module | None = None,
         chunk: float | None = None,
         readjust: float | None = None,
+        guarded: bool = True,
         progress: Progress | None = None,
     ) -> FilterMask:
-        """Which units stay within ``budget``; arguments as in `easiedge.select`, ``chunk`` and ``readjust`` in place of the own."""
+        """Which units stay within ``budget``; arguments as in `easiedge.select`, ``chunk`` and ``readjust`` in place of the own.
+
+        A loop that chooses again and again turns ``guarded`` off and asks the ``guard`` itself, when it knows what stays.
+        """
         options = dict(self.options)
         if readjust is not None and accepts(self.criterion, "readjust"):
             options["readjust"] = readjust
         return select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
-            compensation=self.compensation, tutor=tutor, latency=self.latency, clock=self.clock, min_units=self.min_units, max_ratio=self.max_ratio,
-            round_to=self.round_to, ridge=self.ridge, positions=self.positions, progress=progress, **options,
+            compensation=self.compensation, tutor=tutor, latency=self.latency, clock=self.clock, min_units=self.min_units,
+            max_ratio=self.max_ratio, round_to=self.round_to, collapse=self.collapse if guarded else "ignore",
+            collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress, **options,
         )  # fmt: skip
 
     def remove(

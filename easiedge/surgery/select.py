@@ -23,7 +23,8 @@ from easiedge.model.device_latency import DeviceLatency
 from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import device_of, evaluating, two_images
 from easiedge.model.restrict import restrict, widen
-from easiedge.projection.budget import limits, warn_of_collapse
+from easiedge.projection.budget import limits
+from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.projection.limits import Limits
 from easiedge.projection.project import SCOPES, choose
@@ -58,6 +59,8 @@ def select(
     min_units: int | Mapping[str, int] = 1,
     max_ratio: float = 1.0,
     round_to: int = 1,
+    collapse: str = "warn",
+    collapse_share: float = SHARE,
     ridge: float = 1e-3,
     positions: int = 32,
     memory: float = MEMORY,
@@ -82,6 +85,8 @@ def select(
         min_units: floor, as in `project`.
         max_ratio: floor, as in `project`.
         round_to: floor, as in `project`.
+        collapse: what collapsed groups mean, as in `project`; the finished mask decides.
+        collapse_share: as in `project`.
         ridge: of the compensation, as in `compensate`.
         positions: of the compensation, as in `compensate`.
         memory: bytes that the compensation may keep between layers, and of a loader's batches, as in `compensate`.
@@ -89,9 +94,10 @@ def select(
         **options: of the criterion, such as ``probe`` and ``passes``; with compensation the joint form readjusts unless told otherwise.
 
     Raises:
-        BudgetError: the budget cannot be met.
+        BudgetError: the budget cannot be met, or groups collapse and ``collapse="error"``.
         EasiEdgeError: unknown scope, criterion or compensation, or no batches.
     """
+    guard = CollapseGuard(collapse_share, collapse)
     if scope not in SCOPES:
         raise EasiEdgeError(f"unknown scope {scope!r}: choose one of {', '.join(SCOPES)}")
     if compensation is not None and compensation not in COMPENSATIONS:
@@ -135,7 +141,7 @@ def select(
 
         walk = analyse(model, two_images(model, example))[0]
         mask = held(mask, goal, within, lambda m: clock(cut(walk, groups, m, two_images(model, example))))
-    warn_of_collapse(mask.kept(), groups)
+    guard.check(mask, groups)
     return mask
 
 
