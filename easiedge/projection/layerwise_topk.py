@@ -71,15 +71,26 @@ def _fewest(limits: Limits) -> int:
 def project_layerwise(order: Order, limits: Limits) -> Bool:
     """Choose the units that stay, ``[units]``: the smallest equal share with which every limit holds.
 
-    Units that are gone already count towards their group's share.
+    Units that are gone already count towards their group's share.  Where costs differ, a group's last unit comes back if it fits.
     """
     sizes = limits.cost.sizes
     quota = shares_alike(_fewest(limits), limits) - (
         sizes - np.add.reduceat(order.alive.astype(np.float64), order.starts[:-1])
     )
+    last: dict[int, int] = {}  # unit that each group lost last, in the order of these losses
     while (quota > 0.5).any():
         losses = order.losses((quota > 0.5).astype(np.float64))
         group = int(np.argmin(losses))
-        order.remove(group, 1)
+        (unit,) = order.remove(group, 1)
+        last.pop(group, None)
+        last[group] = int(unit)
         quota[group] -= 1
+    if limits.round_to == 1 and not limits.units_only:
+        kept = np.add.reduceat(order.alive.astype(np.float64), order.starts[:-1])
+        for group, unit in reversed(last.items()):
+            kept[group] += 1
+            if limits.met(kept):
+                order.restore(unit, group)
+            else:
+                kept[group] -= 1
     return order.alive
