@@ -5,13 +5,14 @@ from __future__ import annotations
 import fnmatch
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -26,7 +27,10 @@ from easiedge.model.weights import load_weights
 from easiedge.projection.budget import limits
 from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
+from easiedge.scoring.score_store import SharedScores
+from easiedge.store import Store
 from easiedge.training.loggers import make_logger
+from easiedge.training.shared_training import SharedTraining
 from easiedge.training.stages import Stages
 from easiedge.unit import Budget, FilterGroup
 
@@ -52,6 +56,7 @@ class Parts:
         network: on the device it will be scored and evaluated on; with weights if ``weights=`` was given.
         weighted: whether it was.
         directory: the run directory.
+        shared: dense training that a sweep does once; None outside a sweep.
     """
 
     names: Names
@@ -67,6 +72,7 @@ class Parts:
     calibration: Sequence[Any]
     stages: Stages
     logger: Logger | None
+    shared: SharedTraining | None = None
 
 
 def assemble(cfg: DictConfig) -> Parts:
@@ -91,6 +97,9 @@ def _assemble(cfg: DictConfig) -> Parts:
     selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
     recipes = {name: instantiate(recipe) for name, recipe in cfg.recipe.items()}
     directory = Path(HydraConfig.get().runtime.output_dir)
+    shared = shared_folder()
+    if shared is not None:
+        selection = replace(selection, scorer=SharedScores(Store(shared / "scores")))
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data)
     data.setup()
@@ -124,7 +133,16 @@ def _assemble(cfg: DictConfig) -> Parts:
         calibration,
         stages,
         logger,
+        SharedTraining(Store(shared / "dense"), directory.name) if shared is not None else None,
     )
+
+
+def shared_folder() -> Path | None:
+    """Where the jobs of a sweep keep what they share: ``shared/`` in the sweep's directory; None outside a sweep."""
+    hydra = HydraConfig.get()
+    if hydra.mode is not RunMode.MULTIRUN:
+        return None
+    return Path(hydra.runtime.cwd) / hydra.sweep.dir / "shared"
 
 
 def _names(cfg: DictConfig) -> Names:

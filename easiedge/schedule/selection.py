@@ -11,7 +11,7 @@ from torch import fx, nn
 
 from easiedge.projection.budget import Floors
 from easiedge.scoring.batches import inputs_of
-from easiedge.scoring.score import accepts, check_options
+from easiedge.scoring.score import Scorer, accepts, check_options, score
 from easiedge.surgery.compensate import Compensation, check_fit
 from easiedge.surgery.select import Progress, select
 from easiedge.surgery.shrink import shrink
@@ -29,6 +29,7 @@ class Selection:
         compensation: ``"least_squares"`` or None.
         ridge, positions: of the compensation.
         min_units, max_ratio, round_to: floors of the projection.
+        scorer: what is called in place of `easiedge.score`, such as a `SharedScores`.
     """
 
     criterion: str = "joint_information_gain"
@@ -41,6 +42,7 @@ class Selection:
     min_units: int | Mapping[str, int] = 1
     max_ratio: float = 1.0
     round_to: int = 1
+    scorer: Scorer = score
 
     def __post_init__(self) -> None:
         """Refuse an unknown criterion or option, floors or a refit that mean nothing before any work is done."""
@@ -72,7 +74,7 @@ class Selection:
         return select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
             compensation=self.compensation, tutor=tutor, min_units=self.min_units, max_ratio=self.max_ratio,
-            round_to=self.round_to, ridge=self.ridge, positions=self.positions, progress=progress, **options,
+            round_to=self.round_to, ridge=self.ridge, positions=self.positions, progress=progress, scorer=self.scorer, **options,
         )  # fmt: skip
 
     def remove(

@@ -25,7 +25,7 @@ from easiedge.projection.budget import Floors, Limits, limits, warn_of_collapse
 from easiedge.projection.project import SCOPES, choose
 from easiedge.scoring.batches import Batches, logits_of
 from easiedge.scoring.joint_information_gain import for_refit
-from easiedge.scoring.score import accepts, score
+from easiedge.scoring.score import Scorer, accepts, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
 from easiedge.surgery.shrink import cut
@@ -54,6 +54,7 @@ def select(
     positions: int = 32,
     memory: float = MEMORY,
     progress: Progress | None = None,
+    scorer: Scorer = score,
     **options: Any,
 ) -> FilterMask:
     """Choose which units stay, by scoring and projection in turns.
@@ -76,6 +77,7 @@ def select(
         positions: of the compensation, as in `compensate`.
         memory: bytes that the compensation may keep between layers, and of a loader's batches, as in `compensate`.
         progress: called after each chunk with (chunks done, chunks in all, mask so far).
+        scorer: what is called in place of `score`, such as a `SharedScores`.
         **options: of the criterion, such as ``probe`` and ``passes``; with compensation the joint form readjusts unless told otherwise.
 
     Raises:
@@ -105,7 +107,7 @@ def select(
     current: nn.Module = model
     for step in range(1, steps + 1):
         here = restrict(groups, mask)
-        scores = score(current, here, calibration, criterion, **options)
+        scores = scorer(current, here, calibration, criterion, **options)
         if fit:
             scores = for_refit(scores, options)
         bounds = limits(budget.scaled(step / steps), groups, cost, floors)
