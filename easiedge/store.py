@@ -59,12 +59,12 @@ class Store:
         return tensors, facts
 
     def put(self, key: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Keep ``tensors`` and ``facts``; what cannot be kept is logged."""
+        """Keep ``tensors`` and ``facts``, with twice their bytes of memory meanwhile; what cannot be kept is logged."""
         size = sum(tensor.nbytes for tensor in tensors.values())
         if size > self.limit // 4:
             log.info("%.1f GB are too much to share: other jobs make them again", size / 1e9)
             return
-        own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        own = {name: _own(tensor.detach().cpu().contiguous()) for name, tensor in tensors.items()}
         text = json.dumps(dict(facts))
         try:
             content = safetensors.torch.save(own, {"facts": text, "content": _content(own, text)})
@@ -90,6 +90,11 @@ class Store:
                 break
             path.unlink(missing_ok=True)
             total -= size
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """The tensor, copied only where it is part of a larger one: safetensors takes no views."""
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def _stat(path: Path) -> os.stat_result | None:
