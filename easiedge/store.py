@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ class Store:
             facts = json.loads(written["facts"])
             if written["content"] != _content(tensors, written["facts"]):
                 raise ValueError("its content is not what was written")
-            os.utime(path)
+            with suppress(OSError):  # a folder that can only be read, or another process removed it since
+                os.utime(path)
         except FileNotFoundError:
             return None
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:

@@ -55,7 +55,7 @@ def circumstances(network: nn.Module) -> dict[str, Any]:
 
 
 def tensor_digest(tensor: Tensor) -> str:
-    """SHA-256 of the bytes; remembered as long as the tensor lives and is not written to."""
+    """SHA-256 of the bytes; remembered as long as the tensor lives and torch counts no write to it."""
     if tensor.is_inference():
         return _bytes_digest(tensor)
     known = _seen.get(tensor)
