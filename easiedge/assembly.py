@@ -13,6 +13,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -28,7 +29,10 @@ from easiedge.model.weights import load_weights
 from easiedge.projection.budget import limits, slack
 from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
+from easiedge.scoring.score_store import SharedScores
+from easiedge.store import Store
 from easiedge.training.loggers import make_logger
+from easiedge.training.shared_training import SharedTraining
 from easiedge.training.stages import Stages
 from easiedge.unit import Budget, FilterGroup
 
@@ -56,6 +60,7 @@ class Parts:
         weighted: whether it was.
         device: what is known of the device, if ``device=`` names one.
         directory: the run directory.
+        shared: dense training that a sweep does once; None outside a sweep.
     """
 
     names: Names
@@ -72,6 +77,7 @@ class Parts:
     stages: Stages
     logger: Logger | None
     device: Device | None
+    shared: SharedTraining | None = None
 
 
 def assemble(cfg: DictConfig) -> Parts:
@@ -96,6 +102,9 @@ def _assemble(cfg: DictConfig) -> Parts:
     selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
     recipes = {name: instantiate(recipe) for name, recipe in cfg.recipe.items()}
     directory = Path(HydraConfig.get().runtime.output_dir)
+    shared = shared_folder()
+    if shared is not None:
+        selection = replace(selection, scorer=SharedScores(Store(shared / "scores")))
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data)
     data.setup()
@@ -109,7 +118,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     check_budget(
         replace(budget, latency_ms_max=None), groups, network, example, selection
     )  # before minutes of measuring
-    device = device_of_run(cfg.device, timed, network, groups, example, cfg.seed, directory)
+    device = device_of_run(cfg.device, timed, network, groups, example, cfg.seed, directory, shared)
     if device is not None:
         selection = replace(selection, latency=device.latency, clock=device.clock)
     cost = check_budget(budget, groups, network, example, selection)
@@ -139,6 +148,7 @@ def _assemble(cfg: DictConfig) -> Parts:
         stages,
         logger,
         device,
+        SharedTraining(Store(shared / "dense"), directory.name) if shared is not None else None,
     )
 
 
@@ -154,6 +164,14 @@ def check_budget(
     if budget.asked():
         limits(budget, groups, cost, selection.floors)
     return cost
+
+
+def shared_folder() -> Path | None:
+    """Where the jobs of a sweep keep what they share: ``shared/`` in the sweep's directory; None outside a sweep."""
+    hydra = HydraConfig.get()
+    if hydra.mode is not RunMode.MULTIRUN:
+        return None
+    return Path(hydra.runtime.cwd) / hydra.sweep.dir / "shared"
 
 
 def _names(cfg: DictConfig) -> Names:

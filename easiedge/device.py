@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from easiedge.deploy.latency.network_latency import NetworkLatency
 from easiedge.deploy.latency.table import LatencyTable
 from easiedge.deploy.latency.table_file import load_table, save_table
 from easiedge.deploy.latency.timing import measure_latency
+from easiedge.deploy.latency.widths import layer_widths
 from easiedge.errors import EasiEdgeError
 from easiedge.report.bar import Bar
 from easiedge.unit import FilterGroup
@@ -70,18 +72,24 @@ class Device:
 
 
 def device_of_run(
-    cfg: DictConfig, wanted: bool, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor, seed: int, directory: Path
+    cfg: DictConfig, wanted: bool, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor, seed: int, directory: Path,
+    shared: Path | None = None,
 ) -> Device | None:  # fmt: skip
     """The device for ``network``: by the table in a file, or measured now if that is ``wanted``, and kept in ``directory``.
+
+    The jobs of a sweep measure once and keep the table in ``shared`` too.
 
     Raises:
         EasiEdgeError: the table speaks of another network, engine or number of threads, or the engine is missing.
     """
     network, example = copy.deepcopy(network).cpu().eval(), example.cpu()
     if cfg.kind == "this_machine" and wanted:
-        kept = directory / TABLE
+        kept = (shared or directory) / (
+            TABLE if shared is None else f"latency-{_key(cfg, network, groups, example)}.json"
+        )
         table = load_table(kept) if kept.is_file() else measured_table(network, groups, example, cfg, seed)
         save_table(table, kept)
+        save_table(table, directory / TABLE)
     else:
         found = table_asked_for(cfg)
         if found is None:
@@ -89,6 +97,19 @@ def device_of_run(
         table = found
     latency = table.network(network, groups, example)
     return Device(table, latency, _clock(table, network, example))
+
+
+def _key(cfg: DictConfig, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor) -> str:
+    """Tells networks and settings apart that need tables of their own."""
+    widths = layer_widths(network, groups, example)
+    said = (
+        widths.layers,
+        widths.kinds,
+        [w.tolist() for w in widths.at(widths.sizes)],
+        this_setting(cfg.threads),
+        cfg.networks,
+    )
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def _clock(table: LatencyTable, dense: nn.Module, example: Tensor) -> Callable[[nn.Module], float] | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytorch_lightning as pl
 from omegaconf import DictConfig
 from torch import nn
 
@@ -116,11 +117,19 @@ def score(cfg: DictConfig) -> dict[str, Any]:
 
 
 def train_dense(parts: Parts, clock: Clock) -> None:
-    """Train the dense network unless it came with weights, and keep it for later runs."""
+    """Train the dense network unless it came with weights or another job of the sweep has, and keep it for later runs."""
     if parts.weighted:
         return
-    with clock.counts("train"):
-        parts.stages.train(parts.network, recipe="train", stage="dense training")
+
+    def fresh() -> None:
+        with clock.counts("train"):
+            parts.stages.train(parts.network, recipe="train", stage="dense training")
+
+    if parts.shared is None:
+        fresh()
+    else:
+        parts.shared(parts.network, parts.stages, fresh)
+    pl.seed_everything(parts.seed, workers=True, verbose=False)  # what follows is the same, trained here or loaded
     save(parts.network, parts.directory / "dense")
 
 

@@ -103,6 +103,16 @@ def _reachable(field: str, least: Mapping[str, float], dense: Mapping[str, float
     return f"at least {least[quantity] / unit:.4g} {field.split('_')[-2].replace('mb', 'MB')} remain"
 
 
+def reduction(budget: Budget, cost: NetworkCost) -> float:
+    """Largest share of any quantity that has to go; 0 where the dense network holds every limit."""
+    dense = cost.total(cost.sizes)
+    shares = [
+        value if field.endswith("_removed") else 1 - value * FIELDS[field][1] / dense[FIELDS[field][0]]
+        for field, value in budget.asked().items()
+    ]
+    return max(0.0, *shares)
+
+
 def slack(budget: Budget, cost: NetworkCost) -> list[str]:
     """The limits that the dense network holds already, in words; nothing goes because of them."""
     dense = cost.total(cost.sizes)

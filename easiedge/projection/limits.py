@@ -70,13 +70,6 @@ class Limits:
         """Only the number of units is limited, and widths are free: an exact ranking is enough."""
         return bool(np.isfinite(self.most[0]) and np.isinf(self.most[1:]).all()) and self.round_to == 1
 
-    @property
-    def reduction(self) -> float:
-        """Largest share of a quantity that has to go."""
-        dense = self.cost.totals(self.cost.sizes)
-        limited = np.isfinite(self.most) & (dense > 0)
-        return float(np.max(1 - self.most[limited] / dense[limited], initial=0.0))
-
     def least(self) -> Array:
         """About the smallest value of each quantity within the floors ``[quantities]``; exact for all but milliseconds."""
         sizes, least = self.cost.sizes, self.cost.totals(self.floor)

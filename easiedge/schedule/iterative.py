@@ -15,7 +15,7 @@ from easiedge.projection.budget import limits
 from easiedge.projection.project import choose
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
-from easiedge.scoring.score import accepts, score
+from easiedge.scoring.score import accepts
 from easiedge.surgery.shrink import shrink
 from easiedge.unit import FilterMask
 
@@ -55,7 +55,7 @@ class Iterative:
             options = dict(chosen.options) | (
                 {"tutor": task.network.eval()} if accepts(chosen.criterion, "tutor") else {}
             )
-            scores = score(current, here, task.calibration, chosen.criterion, **options)
+            scores = chosen.scorer(current, here, task.calibration, chosen.criterion, **options)
             bounds = limits(task.budget, task.groups, cost, chosen.floors, step / self.steps)
             within = choose(scores, here, bounds, chosen.scope)
             reached = widen(within, mask)

@@ -13,7 +13,7 @@ from easiedge.model.device_latency import DeviceLatency
 from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.scoring.batches import inputs_of
-from easiedge.scoring.score import accepts, check_options
+from easiedge.scoring.score import Scorer, accepts, check_options, score
 from easiedge.surgery.compensate import Compensation, check_fit
 from easiedge.surgery.select import Progress, select
 from easiedge.surgery.shrink import shrink
@@ -34,6 +34,7 @@ class Selection:
         latency: milliseconds on a device, for a budget that limits them.
         clock: milliseconds of a network measured on it, if that is the machine at hand: the limit then holds as measured.
         collapse: ``"warn"``, ``"error"`` or ``"ignore"`` groups that lose more than ``collapse_share`` of their units.
+        scorer: what is called in place of `easiedge.score`, such as a `SharedScores`.
     """
 
     criterion: str = "joint_information_gain"
@@ -50,6 +51,7 @@ class Selection:
     clock: Callable[[nn.Module], float] | None = None
     collapse: str = "warn"
     collapse_share: float = SHARE
+    scorer: Scorer = score
 
     def __post_init__(self) -> None:
         """Refuse an unknown criterion or option, floors or a refit that mean nothing before any work is done."""
@@ -91,7 +93,8 @@ class Selection:
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
             compensation=self.compensation, tutor=tutor, latency=self.latency, clock=self.clock, min_units=self.min_units,
             max_ratio=self.max_ratio, round_to=self.round_to, collapse=self.collapse if guarded else "ignore",
-            collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress, **options,
+            collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress,
+            scorer=self.scorer, **options,
         )  # fmt: skip
 
     def remove(

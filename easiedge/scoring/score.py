@@ -34,6 +34,8 @@ from easiedge.scoring.taylor_2017 import taylor_2017
 from easiedge.scoring.taylor_information_gain import taylor_information_gain
 from easiedge.unit import FilterGroup, FilterScores
 
+Scorer = Callable[..., FilterScores]
+
 CRITERIA: dict[str, Callable[..., FilterScores]] = {
     "information_gain": information_gain,
     "taylor_information_gain": taylor_information_gain,

@@ -23,7 +23,7 @@ from easiedge.model.device_latency import DeviceLatency
 from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import device_of, evaluating, two_images
 from easiedge.model.restrict import restrict, widen
-from easiedge.projection.budget import limits
+from easiedge.projection.budget import limits, reduction
 from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.projection.limits import Limits
@@ -31,7 +31,7 @@ from easiedge.projection.project import SCOPES, choose
 from easiedge.projection.put_back import Step, put_back
 from easiedge.scoring.batches import Batches, logits_of
 from easiedge.scoring.joint_information_gain import for_refit
-from easiedge.scoring.score import accepts, score
+from easiedge.scoring.score import Scorer, accepts, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
 from easiedge.surgery.measured_latency import Clock, held
@@ -65,6 +65,7 @@ def select(
     positions: int = 32,
     memory: float = MEMORY,
     progress: Progress | None = None,
+    scorer: Scorer = score,
     **options: Any,
 ) -> FilterMask:
     """Choose which units stay, by scoring and projection in turns.
@@ -91,6 +92,7 @@ def select(
         positions: of the compensation, as in `compensate`.
         memory: bytes that the compensation may keep between layers, and of a loader's batches, as in `compensate`.
         progress: called after each chunk with (chunks done, chunks in all, mask so far).
+        scorer: what is called in place of `score`, such as a `SharedScores`.
         **options: of the criterion, such as ``probe`` and ``passes``; with compensation the joint form readjusts unless told otherwise.
 
     Raises:
@@ -111,7 +113,7 @@ def select(
     cost = network_cost(model, groups, example, budget, latency)
     floors = Floors(min_units, max_ratio, round_to)
     goal = limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
-    fractions = turns(goal.reduction, chunk)
+    fractions = turns(reduction(budget, cost), chunk)
     steps = len(fractions)
     fit = compensation == "least_squares"
     if accepts(criterion, "tutor"):
@@ -122,7 +124,7 @@ def select(
     current: nn.Module = model
     for step, fraction in enumerate(fractions, start=1):
         here = restrict(groups, mask)
-        scores = score(current, here, calibration, criterion, **options)
+        scores = scorer(current, here, calibration, criterion, **options)
         if fit:
             scores = for_refit(scores, options)
         bounds = limits(budget, groups, cost, floors, fraction)

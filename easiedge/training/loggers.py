@@ -87,6 +87,15 @@ def name_curves(logger: Logger, recipe: str) -> None:
     logger._prefix, logger.LOGGER_JOIN_CHAR = prefix, "/"  # type: ignore[attr-defined]
 
 
+def log_fact(logger: Logger, name: str, text: str) -> None:
+    """One text about the run: in the summary of W&B, among the hyperparameters elsewhere."""
+    summary = getattr(logger.experiment, "summary", None)
+    if summary is not None:
+        summary[name] = text
+    else:
+        logger.log_hyperparams({name: text})
+
+
 def close_logger(logger: Logger | None, failed: bool = False) -> None:
     """End the run, so that its files are whole and the next run of a sweep is one of its own; once more does nothing."""
     if logger is None:

@@ -11,7 +11,7 @@ from training import tiny
 
 from easiedge.errors import EasiEdgeError
 from easiedge.training.fit import fit
-from easiedge.training.loggers import close_logger, make_logger
+from easiedge.training.loggers import close_logger, log_fact, make_logger
 from easiedge.training.recipe import Recipe
 
 
@@ -49,6 +49,8 @@ def test_wandb_is_offline_by_default_and_writes_below_the_directory(
         assert run.offline
         assert (run.group, run.tags, run.config["seed"]) == ("g", ("t",), 3)
         assert run.summary["val_accuracy"] > 0.2
+        log_fact(logger, "dense/trained_by_job", "4")
+        assert run.summary["dense/trained_by_job"] == "4"
         assert "WANDB_MODE" not in os.environ
     finally:
         close_logger(logger)
