@@ -68,6 +68,7 @@ def test_the_run_directory_holds_what_was_promised(finished):
     for name in (
         "config.yaml",
         "run.png",
+        "layers.png",
         "run.log",
         "pruned/model.safetensors",
         "pruned/architecture.json",
@@ -106,7 +107,14 @@ def test_the_dense_weights_of_a_run_start_another_with_every_method(finished):
 def test_wandb_offline_holds_curves_summary_and_table(tmp_path):
     assert run(["prune", *QUICK, "hydra.run.dir=out"]) == 0
     (record,) = (tmp_path / "out" / "wandb").glob("offline-run-*/run-*.wandb")
-    names = (b"admm/primal_residual", b"finetune/val_accuracy", b"pruned/accuracy", b"layers", b"filters_removed")
+    names = (
+        b"admm/primal_residual",
+        b"finetune/val_accuracy",
+        b"pruned/accuracy",
+        b"layers",
+        b"filters_removed",
+        b"kept_shares",
+    )
     assert not wandb_file.missing(record, names)
 
 
@@ -217,6 +225,8 @@ def test_score_walks_the_curves_by_turns(finished):
         (["prune", "data=mnist", "data.root=nowhere", "data.download=false"], "holds no MNIST"),
         (["prune", "weights=nowhere.pt"], "not a file"),
         (["prune", "projection.min_units=0"], "at least 1"),
+        (["prune", "projection.collapse=explode"], "choose one of warn, error, ignore"),
+        (["prune", "projection=layerwise", "projection.collapse_share=1.5"], "collapse_share=1.5 is outside (0, 1)"),
         (["prune", "schedule.iterations=0"], "iterations"),
         (["prune", "recipe.train.lr=-1"], "lr"),
         (["prune", "groups.exclude=['*']"], "leave none"),
@@ -281,6 +291,34 @@ def test_training_that_blows_up_says_so_and_keeps_the_last_good_state(capsys):
     assert "not finite" in err and "admm-last-good.safetensors" in err
     (saved,) = Path("out/checkpoints").glob("admm-last-good.safetensors")
     assert all(bool(torch.isfinite(v).all()) for v in load_file(saved).values())
+
+
+def test_a_collapse_may_be_an_error_and_the_dense_weights_stay(capsys):
+    request = ["prune", *QUICK, "logger=none", "budget.filters_removed=0.9", "projection.collapse=error"]
+    assert run([*request, "hydra.run.dir=out"]) == 2
+    err = capsys.readouterr().err
+    (line,) = [x for x in err.splitlines() if x.startswith("easiedge:")]
+    assert "of 500 kept)" in line and "projection.max_ratio=0.95" in line and "Traceback" not in err
+    assert "ADMM 1" not in err  # before ADMM's training, not after
+    assert not Path("out/pruned").exists()
+    weights = "weights=out/dense/model.safetensors"
+    assert run([*request, weights, "projection.max_ratio=0.95", "hydra.run.dir=mended"]) == 0
+    assert json.loads(Path("mended/metrics.json").read_text())["budget"]["achieved"]["filters_removed"] >= 0.9
+
+
+def test_the_run_ends_with_a_bar_for_each_layer_and_marks_collapsed_ones(finished, capsys):
+    weights = f"weights={finished / 'dense' / 'model.safetensors'}"
+    request = ["prune", *(o for o in QUICK if "schedule" not in o), "method=one_shot", "logger=none", weights]
+    assert run([*request, "budget.filters_removed=0.9", "hydra.run.dir=out"]) == 0
+    out, err = capsys.readouterr()
+    rows = {r["layer"]: r for r in csv.DictReader(Path("out/layers.csv").read_text().splitlines())}
+    lines = {line.split()[0]: line for line in out.splitlines() if line.split() and line.split()[0] in rows}
+    assert list(lines) == ["conv1", "conv2", "fc1"]
+    for layer, line in lines.items():
+        assert f" {rows[layer]['units_after']} of {rows[layer]['units_before']} " in line
+    assert lines["fc1"].endswith("!") and not lines["conv1"].endswith("!")
+    assert out.index("the network is in") < out.index(lines["conv1"])
+    assert err.count("over 95 %") == 1 and f"fc1 ({rows['fc1']['units_after']} of 500 kept)" in err
 
 
 def test_weights_that_do_not_fit_are_named(capsys):

@@ -71,7 +71,7 @@ class CollapseGuard:
         thin.sort(key=lambda g: kept[g.name] / g.size)
         named = ", ".join(f"{g.name} ({kept[g.name]} of {g.size} kept)" for g in thin[:NAMED])
         more = f" and {len(thin) - NAMED} more" if len(thin) > NAMED else ""
-        message = f"over {100 * self.share:.4g} % of the units go in {named}{more}: {self._way_out(kept, groups, thin)}"
+        message = f"over {100 * self.share:.6g} % of the units go in {named}{more}: {self._way_out(kept, groups, thin)}"
         if self.action == "error":
             raise BudgetError(
                 f"{message}; collapse=error stops here: nothing has been removed, and what was saved, such as trained dense weights, stays"
@@ -89,7 +89,7 @@ class CollapseGuard:
                 f"no floor helps where {1 - stay / every:.1%} of all units go, so ask for less, or say projection.collapse=ignore "
                 "if so thin a network is meant"
             )
-        ways = [f"projection.max_ratio={self.share:.4g}"]
+        ways = [f"projection.max_ratio={self.share:.6g}"]
         units = max(needed[g.name] for g in thin)
         if units < min(g.size for g in groups) and units * len(groups) <= stay:
             ways.append(f"projection.min_units={units}")

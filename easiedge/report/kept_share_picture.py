@@ -17,7 +17,13 @@ SLOT = (0.155, 0.28)  # inches a bar
 
 
 def draw_kept_shares(shares: KeptShares, path: Path, title: str = "") -> None:
-    """Draw ``shares`` into ``path`` (PNG or SVG by its suffix).
+    """Draw `kept_share_figure` into ``path`` (PNG or SVG by its suffix)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept_share_figure(shares, title).savefig(path, dpi=130)
+
+
+def kept_share_figure(shares: KeptShares, title: str = "") -> Figure:
+    """The picture, for notebooks.
 
     Above: a bar for each group, red where it has collapsed, with the shares of the whole network and of a collapse as lines.
     Below: each group's share of the MACs of all these layers in the dense network, and what is left of it; units where MACs
@@ -39,8 +45,7 @@ def draw_kept_shares(shares: KeptShares, path: Path, title: str = "") -> None:
     above.tick_params(axis="x", length=0)
     if title:
         figure.suptitle(title, fontsize=11)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    return figure
 
 
 def _shares(axes: Axes, shares: KeptShares, upright: bool) -> None:

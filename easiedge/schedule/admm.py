@@ -20,6 +20,10 @@ from easiedge.unit import FilterMask
 class Admm:
     """Performance-improving subproblem (W-step, training) and global pruning subproblem (Z-step, selection) in turns.
 
+    Groups that collapse are found at the first choice, before any training, and at the last: training drives to zero what the
+    first choice removes, so what has collapsed there stays so (LeNet on digits, 90 and 96 % of the filters, two seeds each: the
+    same layer first and last), and a floor in the next attempt costs less than the hours.
+
     Attributes:
         iterations: at most so many W- and Z-steps.
         epochs_per_iteration: training epochs of one W-step.
@@ -65,7 +69,7 @@ class Admm:
                 readjust=self.readjust,
                 guarded=False,
             )
-            if told is None:  # before hours of training: what the first choice removes is what training drives to zero
+            if told is None:
                 told = guard.check(mask, task.groups)
             selecting += time.perf_counter() - begun
             return mask

@@ -33,7 +33,7 @@ def mask_at(
     """The mask that removes the share ``removed`` of all units by ``scores``."""
     return project(
         scores, groups, budget=Budget(filters_removed=removed), scope=scope, cost=cost, min_units=floors.min_units,
-        max_ratio=floors.max_ratio, round_to=floors.round_to,
+        max_ratio=floors.max_ratio, round_to=floors.round_to, collapse="ignore",  # a curve shows what a collapse costs
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def masks_by_turns(
     found: dict[int, FilterMask] = {}
     select(
         model, groups, batches, budget=Budget(filters_removed=top), chunk=top / steps, min_units=floors.min_units, max_ratio=floors.max_ratio,
-        round_to=floors.round_to, progress=lambda done, of, mask: found.update({done: mask}), **choice,
+        round_to=floors.round_to, collapse="ignore", progress=lambda done, of, mask: found.update({done: mask}), **choice,
     )  # fmt: skip
     return {share: found[stop] for share, stop in stops.items()}
 

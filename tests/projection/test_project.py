@@ -200,17 +200,5 @@ def test_wrong_requests_are_refused(make, message):
         make(scores_of([1.0] * UNITS))
 
 
-def test_a_group_that_nearly_vanishes_is_named(caplog):
-    from networks import Plain
-
-    model = Plain(a=40).eval()
-    groups = find_groups(model, X)
-    scores = FilterScores(
-        {g.name: torch.full((g.size,), 0.0 if g.name == "conv1" else 9.0).double() for g in groups}, "test"
-    )
-    project(scores, groups, budget=Budget(filters_removed=39 / 52), model=model, example_inputs=X)
-    assert "conv1 (1 of 40 kept)" in caplog.text
-
-
 def test_budget_error_is_an_easiedge_error():
     assert issubclass(BudgetError, EasiEdgeError)
