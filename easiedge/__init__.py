@@ -18,7 +18,7 @@ _WHERE = {
     "FilterScores": "easiedge.unit",
     "GlobalPruning": "easiedge.schedule.global_pruning",
     "compensate": "easiedge.surgery.compensate",
-    "count": "easiedge.model.cost",
+    "count": "easiedge.model.count",
     "find_groups": "easiedge.model.filter_groups",
     "load": "easiedge.deploy.artifact",
     "masked": "easiedge.model.gates",

@@ -9,7 +9,7 @@ with the same number of channels, so all costs depend only on how many units eac
     artifact bytes(n) as params(n), with buffers and bytes for numbers
 
 Peak activation memory is a maximum of linear functions (`easiedge.model.activation_memory`), one row each; milliseconds are what a
-device's table says.  MACs count convolutions, linear layers and matrix products (attention), per image; norms fold away at inference and are not counted.
+device's table says.
 """
 
 from __future__ import annotations
@@ -18,61 +18,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.activation_memory import ActivationMemory, activation_memory
 from easiedge.model.artifact_size import artifact_bytes
+from easiedge.model.count import measured_macs
 from easiedge.model.device_latency import DeviceLatency
-from easiedge.model.graph import evaluating, two_images
 from easiedge.model.operations import CONVOLUTIONS
 from easiedge.unit import Budget, FilterGroup
 
 Array = NDArray[np.float64]
-
-
-def count(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> dict[str, int]:
-    """Parameters of the network, and multiply-accumulates per image of one forward pass: ``{"params", "macs"}``."""
-    return {"params": sum(p.numel() for p in model.parameters()), "macs": _measured(model, example_inputs)[0]}
-
-
-def layer_macs(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> dict[str, int]:
-    """MACs per image of each convolution and linear layer, in the order of their first call."""
-    return _measured(model, example_inputs)[1]
-
-
-def _measured(model: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> tuple[int, dict[str, int]]:
-    """MACs per image of everything (functions and attention too), and of each convolution and linear layer."""
-    macs: dict[str, int] = {}
-
-    def measure(name: str, module: nn.Module, output: Tensor) -> None:
-        assert isinstance(module.weight, Tensor)
-        macs[name] = macs.get(name, 0) + int(output.numel() * module.weight[0].numel()) // 2  # two images
-
-    hooks = [
-        module.register_forward_hook(lambda m, i, o, name=name: measure(name, m, o))  # type: ignore[misc]
-        for name, module in model.named_modules()
-        if isinstance(module, (*CONVOLUTIONS, nn.Linear))
-    ]
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # the fused kernel hides its products from the counter
-    try:
-        with (
-            evaluating(model),
-            torch.no_grad(),
-            sdpa_kernel(SDPBackend.MATH),
-            FlopCounterMode(display=False) as counter,
-        ):
-            model(*two_images(model, example_inputs))
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
-        for hook in hooks:
-            hook.remove()
-    return counter.get_total_flops() // 4, macs  # two operations a MAC, two images
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +124,7 @@ def network_cost(
         budget: what it limits is counted: memory, the files around the artifact's tensors and milliseconds only if they are.
         latency: milliseconds on a device.
     """
-    total, macs = _measured(model, example_inputs)
+    total, macs = measured_macs(model, example_inputs)
     modules = dict(model.named_modules())
     layers = sorted({m.layer for g in groups for m in g.members})
     row = {name: i for i, name in enumerate(layers)}

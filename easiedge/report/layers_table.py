@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 
 from torch import Tensor, nn
 
-from easiedge.model.cost import layer_macs
+from easiedge.model.count import layer_macs
 from easiedge.model.operations import CONVOLUTIONS
 from easiedge.unit import FilterGroup
 

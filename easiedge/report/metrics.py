@@ -14,7 +14,7 @@ from easiedge import __version__
 from easiedge.assembly import Parts
 from easiedge.deploy.artifact import artifact_size
 from easiedge.model.activation_memory import peak_memory
-from easiedge.model.cost import count
+from easiedge.model.count import count
 from easiedge.projection.budget import MEGABYTE
 from easiedge.schedule.outcome import Outcome
 from easiedge.surgery.equivalence import Equivalence

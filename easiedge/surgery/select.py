@@ -134,12 +134,12 @@ def select(
             progress(step, steps, mask)
         if step < steps:
             current = following(mask)
-    mask = _put_back(mask, earlier, groups, goal)
+    mask = _put_back(mask, earlier, groups, goal, scope)
     if clock is not None and goal.has_latency:
 
         def within(bounds: Limits) -> FilterMask:
             last = widen(choose(scores, here, bounds, scope), earlier[-1])
-            return _put_back(last, earlier, groups, bounds)
+            return _put_back(last, earlier, groups, bounds, scope)
 
         walk = analyse(model, two_images(model, example))[0]
         mask = held(mask, goal, within, lambda m: clock(cut(walk, groups, m, two_images(model, example))))
@@ -157,10 +157,13 @@ def turns(reduction: float, chunk: float) -> list[float]:
 
 
 def _put_back(
-    mask: FilterMask, earlier: Sequence[FilterMask], groups: Sequence[FilterGroup], goal: Limits
+    mask: FilterMask, earlier: Sequence[FilterMask], groups: Sequence[FilterGroup], goal: Limits, scope: str
 ) -> FilterMask:
-    """Put units back, those removed last first, where every limit still holds: the last chunk may have made earlier ones needless."""
-    if goal.units_only:
+    """Put units back, those removed last first, where every limit still holds: the last chunk may have made earlier ones needless.
+
+    Not in layerwise scope, whose shares are equal.
+    """
+    if goal.units_only or scope == "layerwise":
         return mask
     keep = {name: k.clone() for name, k in mask.keep.items()}
     history: list[Step] = []

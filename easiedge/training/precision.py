@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from easiedge.errors import TrainingError
-from easiedge.model.cost import layer_macs
+from easiedge.model.count import layer_macs
 from easiedge.model.operations import is_depthwise
 
 log = logging.getLogger(__name__)

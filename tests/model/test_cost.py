@@ -5,7 +5,8 @@ import torchvision
 from networks import NETWORKS, images, network, random_mask
 from torch import nn
 
-from easiedge.model.cost import count, network_cost
+from easiedge.model.cost import network_cost
+from easiedge.model.count import count
 from easiedge.model.filter_groups import find_groups
 from easiedge.surgery.shrink import shrink
 

@@ -6,7 +6,8 @@ import torchvision
 from networks import random_mask, randomise_norms
 
 from easiedge.deploy.artifact import load, save
-from easiedge.model.cost import count, network_cost
+from easiedge.model.cost import network_cost
+from easiedge.model.count import count
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.gates import masked
 from easiedge.model.lenet import lenet

@@ -11,7 +11,8 @@ from torch import nn
 import easiedge
 from easiedge.deploy.artifact import load, save
 from easiedge.errors import EasiEdgeError, EquivalenceError, ModelError
-from easiedge.model.cost import count, network_cost
+from easiedge.model.cost import network_cost
+from easiedge.model.count import count
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.gates import masked
 from easiedge.projection.budget import limits
