@@ -15,13 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from networks import NETWORKS, Network, network
+from networks import NETWORKS, Network, clock_of, network
 
 import easiedge
-from easiedge.deploy.latency.measure_table import reference_of
 from easiedge.deploy.latency.table import LatencyTable
 from easiedge.deploy.latency.table_file import load_table
-from easiedge.deploy.latency.timing import measure_latency
 from easiedge.model.cost import network_cost
 from easiedge.scoring.score_store import SharedScores
 from easiedge.store import Store
@@ -30,11 +28,6 @@ from easiedge.unit import Budget, FilterMask
 
 SHARES = (0.7, 0.5, 0.35)  # of the dense network's time
 CLOSE, ROUNDS = 0.015, 8
-
-
-def clock_of(net: Network, table: LatencyTable) -> Callable[[torch.nn.Module], float]:
-    beside = reference_of(net.model, net.groups, net.x, table.setting.threads, table.quality.reference_ms)
-    return lambda model: measure_latency(model, net.x, threads=table.setting.threads, beside=beside).median_ms
 
 
 def by_macs(

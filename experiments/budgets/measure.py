@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from networks import NETWORKS, Network, network
+from networks import NETWORKS, Network, clock_of, network
 
 import easiedge
 from easiedge.deploy.artifact import artifact_size
@@ -24,7 +24,10 @@ from easiedge.deploy.latency.table_file import load_table
 from easiedge.errors import BudgetError
 from easiedge.model.activation_memory import peak_memory
 from easiedge.model.cost import network_cost
-from easiedge.projection.budget import FIELDS
+from easiedge.projection.budget import FIELDS, limits
+from easiedge.projection.floors import Floors
+from easiedge.projection.project import choose
+from easiedge.surgery.measured_latency import held
 from easiedge.unit import Budget
 
 SHARES = (0.3, 0.5, 0.7, 0.9)
@@ -64,7 +67,8 @@ def run(net: Network, tables: Path | None, out: Path) -> None:
     table = tables / f"{net.name}-table.json" if tables else None
     latency: NetworkLatency | None = None
     if table is not None and table.is_file():
-        latency = load_table(table).network(net.model, net.groups, net.x)
+        found = load_table(table)
+        latency, clock = found.network(net.model, net.groups, net.x), clock_of(net, found)
     every = Budget(latency_ms_max=1e9, memory_mb_max=1e-9, artifact_mb_max=1e9)
     begun = time.perf_counter()
     single = easiedge.score(net.model, net.groups, net.batches, criterion="taylor_information_gain")
@@ -92,11 +96,19 @@ def run(net: Network, tables: Path | None, out: Path) -> None:
                 print(net.name, kind, share, criterion, scope, "refused:", error, flush=True)
                 continue
             row["seconds"] = time.perf_counter() - begun
+            timed = budget.latency_ms_max is not None and (criterion, scope) == ("joint", "global")
+            if timed:  # the limit then holds as measured
+                mask = held(
+                    mask, limits(budget, net.groups, cost, Floors()),
+                    lambda bounds, s=scores, o=scope: choose(s, net.groups, bounds, o),
+                    lambda m: clock(easiedge.shrink(net.model, net.groups, m, net.x)),
+                )  # fmt: skip
             compact = easiedge.shrink(net.model, net.groups, mask, net.x)
             found = counted(compact, mask.kept(), net.x)
             dense = whole.total(whole.sizes)
-            if latency is not None:
-                found["latency_ms"] = latency.ms(mask.kept())
+            if budget.latency_ms_max is not None:
+                row["predicted_ms"] = latency.ms(mask.kept())
+                found["latency_ms"] = clock(compact) if timed else row["predicted_ms"]  # afresh
             row["got"], row["over"], row["one_unit"] = {}, {}, {}
             kept = np.array([float(n) for n in mask.kept().values()])
             for field, value in budget.asked().items():
@@ -108,16 +120,13 @@ def run(net: Network, tables: Path | None, out: Path) -> None:
             row["could_come_back"] = could_come_back(cost, budget, kept, net)
             rows.append(row)
             print(net.name, kind, share, criterion, scope, row["got"], f"{row['seconds']:.2f} s", flush=True)
-    (out / f"{net.name}.json").write_text(
+    (out / f"{net.name}-budgets.json").write_text(
         json.dumps({"network": net.name, "units": int(whole.sizes.sum()), "dense": whole.total(whole.sizes), "rows": rows}, indent=1) + "\n"
     )  # fmt: skip
 
 
 def could_come_back(cost: Any, budget: Budget, kept: np.ndarray, net: Network) -> int:
     """In how many groups one more unit would still be within every limit: the budget was overshot by more than a unit."""
-    from easiedge.projection.budget import limits
-    from easiedge.projection.floors import Floors
-
     bounds = limits(budget, net.groups, cost, Floors())
     count = 0
     for g in range(len(kept)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from torch import nn
 
 import easiedge
 from easiedge.data.cifar10 import CIFAR10
+from easiedge.deploy.latency.measure_table import reference_of
+from easiedge.deploy.latency.table import LatencyTable
+from easiedge.deploy.latency.timing import measure_latency
 from easiedge.model.resnet import resnet56
 from easiedge.model.vgg import vgg16
 from easiedge.model.weights import load_weights
@@ -63,3 +66,9 @@ def lively(model: nn.Module) -> None:
             nn.init.uniform_(module.running_var, 0.5, 1.5)
             nn.init.normal_(module.running_mean, std=0.1)
             nn.init.normal_(module.bias, std=0.1)
+
+
+def clock_of(net: Network, table: LatencyTable) -> Callable[[torch.nn.Module], float]:
+    """Milliseconds of a network on this machine, at the speed for which the table speaks."""
+    beside = reference_of(net.model, net.groups, net.x, table.setting.threads, table.quality.reference_ms)
+    return lambda model: measure_latency(model, net.x, threads=table.setting.threads, beside=beside).median_ms
