@@ -13,7 +13,6 @@ Inference", 2020, sections 3 and 4.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,24 +128,20 @@ def _buffers(walk: LabelPropagation, nodes: Sequence[fx.Node]) -> dict[fx.Node, 
 
 
 def _is_view(n: fx.Node, walk: LabelPropagation) -> bool:
-    if n.target is operator.getitem or n.target in _VIEWS:
-        return True
-    module = walk.modules.get(str(n.target)) if n.op == "call_module" else None
-    if isinstance(
-        module, operations.CHANNEL_NORMS
-    ):  # folded where it follows a convolution of which it is the only reader
+    """Operations that only look at their operand otherwise, and norms that inference folds into the layer before them."""
+    kind = operations.kind(n, walk.modules)
+    if kind == "shape":
+        return n.target not in (torch.cat, torch.concat, torch.concatenate)
+    if n.op != "call_module":
+        return n.target in ("contiguous", "detach")
+    module = walk.modules[str(n.target)]
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):  # of which it is the only reader
         source: fx.Node = n.all_input_nodes[0]
         before = walk.modules.get(str(source.target)) if source.op == "call_module" else None
         return isinstance(before, (*operations.CONVOLUTIONS, nn.Linear)) and len(source.users) == 1
-    return isinstance(module, nn.Identity | nn.Flatten | nn.Unflatten) or type(module).__name__.startswith(
+    return isinstance(module, nn.Identity | nn.Unflatten) or type(module).__name__.startswith(
         ("Dropout", "StochasticDepth", "DropBlock")
     )
-
-
-_VIEWS = {torch.flatten, torch.reshape, torch.unsqueeze, torch.squeeze, torch.chunk, torch.split} | {
-    "view", "reshape", "flatten", "unsqueeze", "squeeze", "chunk", "split", "expand",
-    "contiguous", "size", "dim", "detach", "transpose", "permute",
-}  # fmt: skip
 
 
 def _in_place(n: fx.Node, walk: LabelPropagation) -> bool:

@@ -44,6 +44,7 @@ class NetworkCost:
         weights: coefficient of in*out by quantity ``[coupled, layers]``.
         per_output: coefficient of out by quantity ``[coupled, layers]``.
         constant: what never changes, by quantity ``[coupled]``.
+        coupled: names of the coupled quantities; ``tensor_bytes`` are the artifact's without what its files hold beside tensors.
         memory: activations alive at each operation, where their peak is limited.
         latency: milliseconds on a device, where they are limited.
     """
@@ -57,17 +58,16 @@ class NetworkCost:
     weights: Array
     per_output: Array
     constant: Array
+    coupled: tuple[str, ...] = ("params", "macs", "tensor_bytes")
     memory: ActivationMemory | None = None
     latency: DeviceLatency | None = None
-
-    COUPLED = ("params", "macs", "artifact_bytes")
 
     @property
     def quantities(self) -> tuple[str, ...]:
         """What each row of `totals` is; the peak of the memory has a row for each operation that can be the peak."""
         operations = len(self.memory.names) if self.memory is not None else 0
         device = ("latency_ms",) if self.latency is not None else ()
-        return ("filters", *self.COUPLED, *(["memory_bytes"] * operations), *device)
+        return ("filters", *self.coupled, *(["memory_bytes"] * operations), *device)
 
     def total(self, kept: Mapping[str, int] | Array) -> dict[str, float]:
         """Every quantity when each group keeps ``kept`` units: whole numbers, and milliseconds."""
@@ -148,6 +148,7 @@ def network_cost(
     )  # fmt: skip
     if budget is not None and budget.artifact_mb_max is not None:
         stored = sum(artifact_bytes(model))
+        cost = replace(cost, coupled=("params", "macs", "artifact_bytes"))
     else:
         stored = sum(t.numel() * t.element_size() for t in model.state_dict().values())
     every = np.array([sum(p.numel() for p in model.parameters()), total, stored], dtype=np.float64)

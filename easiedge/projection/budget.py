@@ -47,7 +47,17 @@ def limits(
     if "latency_ms_max" in asked and cost.latency is None:
         raise BudgetError(
             "budget.latency_ms_max needs to know the device: give device=table device.table=FILE, a table that 'easiedge bench' made on "
-            "it, or device=this_machine (in Python: latency=LatencyTable.network(...))"
+            "it, or device=this_machine (in Python: latency=load_table(FILE).network(model, groups, example_inputs))"
+        )
+    for field in asked:
+        if FIELDS[field][0] not in cost.quantities:
+            raise BudgetError(
+                f"budget.{field} is limited but was not counted: pass the same budget= to network_cost, or no cost="
+            )
+    dense_ms = float(cost.totals(cost.sizes)[-1]) if "latency_ms_max" in asked else 1.0
+    if not 0.0 < dense_ms < math.inf:
+        raise BudgetError(
+            f"the device's table says {dense_ms:g} ms for the dense network, which cannot be: make it anew with 'easiedge bench'"
         )
     goal = _limits(asked, groups, cost, floors, 1.0)
     _check_reachable(goal, asked, floors, groups)
@@ -63,7 +73,7 @@ def _limits(
         quantity, unit = FIELDS[field]
         total = dense[quantity]
         goes = value * total if field.endswith("_removed") else total - value * unit
-        if goes > 0 or field.endswith("_removed"):
+        if goes > 0 or field.endswith("_removed") or quantity == "latency_ms":  # a smaller network may be slower
             left = total - fraction * goes
             most[quantity] = left if quantity == "latency_ms" else math.floor(left + ROUNDING * max(total, 1))
     if cost.memory is not None:  # operations that are within their limit with every unit can never be over it

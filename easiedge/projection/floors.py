@@ -33,6 +33,11 @@ class Floors:
     def __post_init__(self) -> None:
         """Refuse floors that cannot be read."""
         every = self.min_units.values() if isinstance(self.min_units, Mapping) else [self.min_units]
+        for name, value in (*(("min_units", m) for m in every), ("round_to", self.round_to)):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise BudgetError(f"{name}={value!r} must be a whole number of units, such as 8")
+        if isinstance(self.max_ratio, bool) or not isinstance(self.max_ratio, int | float):
+            raise BudgetError(f"max_ratio={self.max_ratio!r} must be a number: the largest share that a group may lose")
         if any(m < 1 for m in every):
             raise BudgetError(f"min_units={self.min_units} must be at least 1: a layer without units computes nothing")
         if not 0.0 <= self.max_ratio <= 1.0:

@@ -72,10 +72,18 @@ def _cheapest(order: Order, limits: Limits, kept: Array, unmet: Array, candidate
 
 
 def _stuck(limits: Limits, kept: Array) -> str:
-    now = limits.cost.total(kept)
+    now, asked = limits.cost.totals(kept), np.isfinite(limits.most)
+    over = [
+        f"{name} {value:.4g} of at most {most:.4g}"
+        for name, value, most in zip(limits.cost.quantities, now, limits.most, strict=True)
+        if value > most
+    ]
+    why = (
+        ": the device's milliseconds rise and fall with the widths, so raise budget.latency_ms_max or lower the floors"
+    )
     return (
-        f"no group can be made smaller in a way that brings the network within its limits; it came down to {now}: "
-        "raise budget.latency_ms_max, which may be below what its table can reach with the floors asked for"
+        f"no step of any group brings the network nearer to its {int(asked.sum())} limits; it came down to {', '.join(dict.fromkeys(over))}"
+        + (why if limits.has_latency else ": lower the floors")
     )
 
 

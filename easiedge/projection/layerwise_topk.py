@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from easiedge.errors import BudgetError
 from easiedge.projection.limits import Limits
@@ -12,22 +13,26 @@ _BATCH = 64  # choices whose milliseconds are predicted together
 
 
 def shares_alike(total: int, limits: Limits) -> Array:
-    """Units each group loses ``[groups]`` so that ``total`` go in all, in equal shares (largest remainder).
+    """Units each group loses ``[groups]`` so that ``total`` go in all, in equal shares.
 
-    Groups at their floor pass the rest on to the others; with ``round_to`` the kept widths are rounded down.
+    The ``j``-th unit of a group of ``n`` goes in the order of ``(j - 1/2) / n`` (Webster's divisor method): no group gets units back as
+    ``total`` rises.  Groups at their floor pass the rest on to the others; with ``round_to`` the kept widths are rounded down.
     """
-    sizes, room = limits.cost.sizes, limits.cost.sizes - limits.floor
-    lost = np.zeros(len(sizes))
-    left = float(min(total, room.sum()))
-    while left > 0.5:
-        free = room - lost > 0.5
-        share = np.where(free, left * sizes / sizes[free].sum(), 0.0)
-        whole = np.minimum(np.floor(share + 1e-9), room - lost)
-        if whole.sum() < 1:
-            order = np.lexsort((np.arange(len(sizes)), -(share - np.floor(share + 1e-9)), ~free))
-            whole[order[: round(left)]] = np.minimum(1.0, (room - lost)[order[: round(left)]])
-        lost += whole
-        left -= whole.sum()
+    return _shares(limits, _order(limits), total)
+
+
+def _order(limits: Limits) -> NDArray[np.int64]:
+    """The group that loses the next unit ``[units that may go]``."""
+    sizes, room = limits.cost.sizes, (limits.cost.sizes - limits.floor).astype(np.int64)
+    group = np.repeat(np.arange(len(sizes)), room)
+    rank = np.concatenate([np.arange(1, r + 1) for r in room]) if len(room) else np.zeros(0)
+    ordered: NDArray[np.int64] = group[np.lexsort((group, (rank - 0.5) / sizes[group]))]
+    return ordered
+
+
+def _shares(limits: Limits, order: NDArray[np.int64], total: int) -> Array:
+    sizes = limits.cost.sizes
+    lost = np.bincount(order[: max(total, 0)], minlength=len(sizes)).astype(np.float64)
     if limits.round_to > 1:
         kept = sizes - lost
         kept = np.where(lost > 0, np.maximum(np.floor(kept / limits.round_to) * limits.round_to, limits.floor), kept)
@@ -35,30 +40,27 @@ def shares_alike(total: int, limits: Limits) -> Array:
     return lost
 
 
-def _fewest(limits: Limits) -> int:
+def _fewest(limits: Limits, order: NDArray[np.int64]) -> int:
     """Fewest units that have to go.
 
     All costs but milliseconds fall with every unit, so the number is bisected; from there on the first one that holds the
     milliseconds too is looked for.
     """
-    sizes = limits.cost.sizes
-    most = limits.most.copy()
+    sizes, most, last = limits.cost.sizes, limits.most.copy(), len(order)
     if limits.has_latency:
         most[-1] = np.inf
-    low, high = 0, int((sizes - limits.floor).sum())
+    low, high = 0, last
     while low < high:
         middle = (low + high) // 2
-        if (limits.cost.totals(sizes - shares_alike(middle, limits)) <= most).all():
+        if (limits.cost.totals(sizes - _shares(limits, order, middle)) <= most).all():
             high = middle
         else:
             low = middle + 1
     if not limits.has_latency:
         return low
     assert limits.cost.latency is not None
-    last = int((sizes - limits.floor).sum())
     for first in range(low, last + 1, _BATCH):
-        totals = range(first, min(first + _BATCH, last + 1))
-        kept = np.stack([sizes - shares_alike(total, limits) for total in totals])
+        kept = np.stack([sizes - _shares(limits, order, t) for t in range(first, min(first + _BATCH, last + 1))])
         fits = np.flatnonzero(limits.cost.latency.total(kept) <= limits.most[-1])
         if len(fits):
             return first + int(fits[0])
@@ -74,7 +76,8 @@ def project_layerwise(order: Order, limits: Limits) -> Bool:
     Units that are gone already count towards their group's share.  Where costs differ, a group's last unit comes back if it fits.
     """
     sizes = limits.cost.sizes
-    quota = shares_alike(_fewest(limits), limits) - (
+    ordered = _order(limits)
+    quota = _shares(limits, ordered, _fewest(limits, ordered)) - (
         sizes - np.add.reduceat(order.alive.astype(np.float64), order.starts[:-1])
     )
     last: dict[int, int] = {}  # unit that each group lost last, in the order of these losses

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from easiedge.model.cost import NetworkCost
 from easiedge.projection.floors import Array
@@ -71,9 +72,30 @@ class Limits:
         return bool(np.isfinite(self.most[0]) and np.isinf(self.most[1:]).all()) and self.round_to == 1
 
     def least(self) -> Array:
-        """About the smallest value of each quantity within the floors ``[quantities]``; exact for all but milliseconds."""
-        sizes, least = self.cost.sizes, self.cost.totals(self.floor)
-        if self.cost.latency is not None:
-            aligned = [np.minimum(np.ceil(self.floor / a) * a, sizes) for a in ALIGNED]
-            least[-1] = min(float(self.cost.latency.total(n)) for n in aligned)
+        """The smallest value of each quantity within the floors ``[quantities]``; of milliseconds, the smallest that was found."""
+        least = self.cost.totals(self.floor)
+        if self.has_latency and least[-1] > self.most[-1]:
+            least[-1] = min(least[-1], self._least_latency())
         return least
+
+    def _least_latency(self) -> float:
+        """From the floors, and from the lowest widths of each alignment, group by group to the width that takes least, until none helps."""
+        device, sizes = self.cost.latency, self.cost.sizes
+        assert device is not None
+        found = np.inf
+        for grain in ALIGNED:
+            kept = np.minimum(np.ceil(self.floor / grain) * grain, sizes)
+            before = np.inf
+            while (now := float(device.total(kept))) < before:
+                before = now
+                for g, size in enumerate(sizes):
+                    widths = allowed_widths(int(size), int(self.floor[g]), self.round_to).astype(np.float64)
+                    kept[g] = widths[int(np.argmin(device.along(kept, g, widths)))]
+            found = min(found, before)
+        return found
+
+
+def allowed_widths(size: int, floor: int, round_to: int) -> NDArray[np.int64]:
+    """The floor, multiples of ``round_to`` between it and ``size``, and ``size`` itself, ascending."""
+    first = -(-floor // round_to) * round_to
+    return np.unique(np.concatenate([[min(floor, size)], np.arange(first, size, round_to), [size]])).astype(np.int64)

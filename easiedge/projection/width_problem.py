@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from easiedge.model.cost import NetworkCost
 from easiedge.model.device_latency import DeviceLatency
-from easiedge.projection.limits import Limits
+from easiedge.projection.limits import Limits, allowed_widths
 from easiedge.projection.order import Array
 
 Widths = NDArray[np.int64]
@@ -129,12 +129,6 @@ def width_problem(
         quadratic[limited] / scale[:, None, None],
         None if device is None else ShareOfLatency(device, float(limits.most[-1])),
     )
-
-
-def allowed_widths(size: int, floor: int, round_to: int) -> Widths:
-    """The floor, multiples of ``round_to`` between it and ``size``, and ``size`` itself, ascending."""
-    first = -(-floor // round_to) * round_to
-    return np.unique(np.concatenate([[min(floor, size)], np.arange(first, size, round_to), [size]])).astype(np.int64)
 
 
 def best_units(values: Array, starts: NDArray[np.int64], kept: Sequence[float] | Array) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from easiedge.model.count import count
 from easiedge.projection.budget import MEGABYTE
 from easiedge.schedule.outcome import Outcome
 from easiedge.surgery.equivalence import Equivalence
+from easiedge.surgery.measured_latency import TOLERANCE
+from easiedge.unit import Budget
 
 SCHEMA = 1
 
@@ -72,7 +75,7 @@ def pruning_metrics(
         "budget": {
             "requested": parts.budget.asked(),
             "achieved": achieved,
-            "reached": outcome.reached,
+            "reached": outcome.reached and within(parts.budget, achieved),
         },
         "dense": dense,
         "masked": {"accuracy": accuracies["masked"]},
@@ -83,6 +86,19 @@ def pruning_metrics(
         "seconds": _rounded(seconds),
         "versions": versions(),
     }
+
+
+def within(budget: Budget, achieved: Mapping[str, float]) -> bool:
+    """Whether every limit holds in what was counted, and milliseconds within the tolerance of a measurement."""
+    for name, value in budget.asked().items():
+        got = achieved[name.removesuffix("_max")]
+        if name.endswith("_removed"):
+            missed = got < value - 1e-9
+        else:
+            missed = got > value * (1 + (TOLERANCE if name == "latency_ms_max" else 1e-9))
+        if missed:
+            return False
+    return True
 
 
 def latency_figures(parts: Parts, outcome: Outcome, compact: nn.Module) -> dict[str, Any]:

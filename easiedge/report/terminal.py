@@ -27,7 +27,7 @@ def closing_table(metrics: Mapping[str, Any], directory: Path, console: Console 
     out.print(table)
     out.print(budget_table(metrics["budget"], metrics.get("latency", {})))
     if not metrics["budget"]["reached"]:
-        out.print("the budget was not reached: the schedule stopped to keep accuracy", style="yellow")
+        out.print("the budget was not reached: the log says why", style="yellow")
     out.print(
         f"the network is in {directory / 'pruned'}, the figures in metrics.json beside it",
         highlight=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
@@ -16,6 +17,7 @@ from easiedge.projection.project import choose
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.score import accepts
+from easiedge.surgery.measured_latency import held, measuring
 from easiedge.surgery.shrink import shrink
 from easiedge.unit import FilterMask
 
@@ -58,6 +60,9 @@ class Iterative:
             scores = chosen.scorer(current, here, task.calibration, chosen.criterion, **options)
             bounds = limits(task.budget, task.groups, cost, chosen.floors, step / self.steps)
             within = choose(scores, here, bounds, chosen.scope)
+            if step == self.steps and chosen.clock is not None and bounds.has_latency:
+                measured = measuring(current, here, example, chosen.clock)
+                within = held(within, bounds, partial(choose, scores, here, scope=chosen.scope), measured)
             reached = widen(within, mask)
             if self.tolerance >= 1.0:  # no step is taken back, so what has collapsed stays so
                 told = chosen.guard.check(reached, task.groups, told)

@@ -7,13 +7,11 @@ every expansion is taken in a network that still works.
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,14 +26,14 @@ from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.projection.limits import Limits
 from easiedge.projection.project import SCOPES, choose
-from easiedge.projection.put_back import Step, put_back
 from easiedge.scoring.batches import Batches, logits_of
 from easiedge.scoring.joint_information_gain import for_refit
 from easiedge.scoring.score import Scorer, accepts, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
-from easiedge.surgery.measured_latency import Clock, held
+from easiedge.surgery.measured_latency import Clock, held, measuring
 from easiedge.surgery.shrink import cut
+from easiedge.surgery.turns import Turn, fractions, put_back_turns
 from easiedge.unit import Budget, FilterGroup, FilterMask
 
 COMPENSATIONS = ("none", "least_squares")
@@ -113,68 +111,37 @@ def select(
     cost = network_cost(model, groups, example, budget, latency)
     floors = Floors(min_units, max_ratio, round_to)
     goal = limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
-    fractions = turns(reduction(budget, cost), chunk)
-    steps = len(fractions)
+    ends = fractions(reduction(budget, cost), chunk)
     fit = compensation == "least_squares"
     if accepts(criterion, "tutor"):
         options = {"tutor": _reference(tutor or model, calibration), **options}
     following = _next_network(model, groups, calibration, example, ridge, positions, memory if fit else None)
     mask = FilterMask.full(groups)
-    earlier: list[FilterMask] = []
+    done: list[Turn] = []
     current: nn.Module = model
-    for step, fraction in enumerate(fractions, start=1):
+    for step, fraction in enumerate(ends, start=1):
         here = restrict(groups, mask)
         scores = scorer(current, here, calibration, criterion, **options)
         if fit:
             scores = for_refit(scores, options)
-        bounds = limits(budget, groups, cost, floors, fraction)
-        earlier.append(mask)
-        mask = widen(choose(scores, here, bounds, scope), mask)
+        after = widen(choose(scores, here, limits(budget, groups, cost, floors, fraction), scope), mask)
+        done.append(Turn(mask, after, scores))
+        mask = after
         if progress is not None:
-            progress(step, steps, mask)
-        if step < steps:
+            progress(step, len(ends), mask)
+        if step < len(ends):
             current = following(mask)
-    mask = _put_back(mask, earlier, groups, goal, scope)
+
+    def within(bounds: Limits) -> FilterMask:
+        last = replace(done[-1], after=widen(choose(scores, here, bounds, scope), done[-1].before))
+        return put_back_turns([*done[:-1], last], groups, bounds) if scope == "global" else last.after
+
+    if scope == "global":
+        mask = put_back_turns(done, groups, goal)
     if clock is not None and goal.has_latency:
-
-        def within(bounds: Limits) -> FilterMask:
-            last = widen(choose(scores, here, bounds, scope), earlier[-1])
-            return _put_back(last, earlier, groups, bounds, scope)
-
-        walk = analyse(model, two_images(model, example))[0]
-        mask = held(mask, goal, within, lambda m: clock(cut(walk, groups, m, two_images(model, example))))
+        mask = held(mask, goal, within, measuring(model, groups, example, clock))
     guard.check(mask, groups)
     return mask
-
-
-def turns(reduction: float, chunk: float) -> list[float]:
-    """Fractions of the budget after each turn: ``chunk``, 2 ``chunk``, ... of the whole until ``reduction`` is there.
-
-    So larger budgets of one kind come by where smaller ones ended, and scores made for one serve the others.
-    """
-    count = max(1, math.ceil(reduction / chunk - 1e-9))
-    return [*(step * chunk / reduction for step in range(1, count)), 1.0]
-
-
-def _put_back(
-    mask: FilterMask, earlier: Sequence[FilterMask], groups: Sequence[FilterGroup], goal: Limits, scope: str
-) -> FilterMask:
-    """Put units back, those removed last first, where every limit still holds: the last chunk may have made earlier ones needless.
-
-    Not in layerwise scope, whose shares are equal.
-    """
-    if goal.units_only or scope == "layerwise":
-        return mask
-    keep = {name: k.clone() for name, k in mask.keep.items()}
-    history: list[Step] = []
-    for before, after in itertools.pairwise([*earlier, mask]):
-        for g, group in enumerate(groups):
-            gone = (before.keep[group.name] & ~after.keep[group.name]).nonzero()[:, 0].numpy()
-            history += [(g, gone[k : k + goal.round_to]) for k in range(0, len(gone), goal.round_to)]
-    kept = np.array([float(keep[g.name].sum()) for g in groups])
-    for number, unit in put_back(goal, kept, history):
-        keep[groups[number].name][unit] = True
-    return FilterMask(keep)
 
 
 def _next_network(

@@ -34,7 +34,7 @@ def test_cost_function_equals_the_count_on_the_shrunk_network(name, share):
     expected = cost.total(mask.kept())
     assert (expected["params"], expected["macs"]) == (small["params"], small["macs"])
     stored = sum(t.numel() * t.element_size() for t in model.state_dict().values())
-    assert cost.dense == {"filters": sum(g.size for g in groups), **count(model, x), "artifact_bytes": stored}
+    assert cost.dense == {"filters": sum(g.size for g in groups), **count(model, x), "tensor_bytes": stored}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -15,8 +15,11 @@ from easiedge.model.cost import network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.projection.budget import FIELDS, limits, slack
 from easiedge.projection.floors import Floors
+from easiedge.projection.layerwise_topk import shares_alike
 from easiedge.projection.order import starts_of
 from easiedge.projection.project import project
+from easiedge.scoring.score import score
+from easiedge.surgery.select import select
 from easiedge.unit import Budget, FilterScores, Interaction
 
 X = images()
@@ -139,6 +142,80 @@ def test_what_the_dense_network_holds_already_is_said():
         scores_of("plain", "single", 0), GROUPS["plain"], budget=Budget(latency_ms_max=1e6), cost=cost_of("plain")
     )
     assert mask.share_removed() == 0
+
+
+@pytest.mark.parametrize("scope", ["global", "layerwise"])
+@pytest.mark.parametrize("to", [1, 2])
+@pytest.mark.parametrize(
+    "wanted", [{"macs_removed": 0.4}, {"memory_mb_max": 0.6}, {"latency_ms_max": 0.5, "params_removed": 0.3}]
+)
+def test_a_selection_in_one_turn_is_the_projection(scope, to, wanted):
+    name = "plain"
+    budget = budget_of(name, wanted)
+    latency = cost_of(name, budget).latency
+    options = {"scope": scope, "budget": budget, "round_to": to, "latency": latency}
+    scores = score(MODELS[name], GROUPS[name], [X], criterion="l1_magnitude")
+    projected = project(scores, GROUPS[name], model=MODELS[name], example_inputs=X, **options)
+    selected = select(MODELS[name], GROUPS[name], [X], criterion="l1_magnitude", chunk=1.0, **options)
+    assert all(bool((selected.keep[g] == keep).all()) for g, keep in projected.keep.items())
+
+
+def test_equal_shares_only_fall_as_more_units_go():
+    bounds = limits(Budget(filters_removed=0.5), GROUPS["plain"], cost_of("plain"), Floors(round_to=2))
+    sizes = cost_of("plain").sizes
+    rooms = int((sizes - bounds.floor).sum())
+    lost = np.stack([shares_alike(total, bounds) for total in range(rooms + 1)])
+    assert (np.diff(lost, axis=0) >= 0).all() and (lost[-1] == sizes - bounds.floor).all()
+    free = limits(Budget(filters_removed=0.5), GROUPS["plain"], cost_of("plain"), Floors())
+    for total in range(int((sizes - 1).sum()) + 1):
+        lost = shares_alike(total, free)
+        assert lost.sum() == total
+        room = lost < sizes - 1
+        assert np.abs(lost - total * sizes / sizes.sum())[room].max(initial=0) <= 1 or not room.all()
+
+
+def test_the_least_time_is_looked_for_off_the_common_alignments():
+    """One group is fast at multiples of 8 only, the others with every unit less: the least is at widths of different alignment."""
+
+    class Odd(Stepped):
+        def total(self, n):
+            n = np.asarray(n, dtype=float)
+            return 1 + n[..., 0] + np.where(n[..., 1] % 8 == 0, n[..., 1] / 8, 10) + n[..., 2]
+
+    cost = network_cost(MODELS["plain"], GROUPS["plain"], X)
+    budget = Budget(latency_ms_max=5.0)
+    timed = network_cost(MODELS["plain"], GROUPS["plain"], X, budget, Odd(cost))
+    mask = project(scores_of("plain", "single", 0), GROUPS["plain"], budget=budget, cost=timed)
+    assert float(timed.latency.total(np.array([float(n) for n in mask.kept().values()]))) <= 5.0
+
+
+def test_a_cost_that_does_not_count_what_is_limited_is_refused():
+    cost = network_cost(MODELS["plain"], GROUPS["plain"], X)
+    for budget in (Budget(memory_mb_max=0.01), Budget(artifact_mb_max=0.01)):
+        with pytest.raises(BudgetError, match="pass the same budget= to network_cost"):
+            project(scores_of("plain", "single", 0), GROUPS["plain"], budget=budget, cost=cost)
+
+
+@pytest.mark.parametrize("ms", [float("nan"), float("inf"), -1.0, 0.0])
+def test_a_device_whose_milliseconds_cannot_be_is_refused(ms):
+    class Broken(Stepped):
+        def total(self, n):
+            return np.full(np.asarray(n).shape[:-1], ms)
+
+    budget = Budget(latency_ms_max=1.0)
+    cost = network_cost(
+        MODELS["plain"], GROUPS["plain"], X, budget, Broken(network_cost(MODELS["plain"], GROUPS["plain"], X))
+    )
+    with pytest.raises(BudgetError, match="which cannot be"):
+        project(scores_of("plain", "single", 0), GROUPS["plain"], budget=budget, cost=cost)
+
+
+@pytest.mark.parametrize(
+    "floors", [{"min_units": "3"}, {"min_units": 2.5}, {"round_to": 2.5}, {"round_to": True}, {"max_ratio": "x"}]
+)
+def test_floors_of_the_wrong_kind_are_refused(floors):
+    with pytest.raises(BudgetError, match=next(iter(floors))):
+        Floors(**floors)
 
 
 @pytest.mark.parametrize("field", ["latency_ms_max", "memory_mb_max", "artifact_mb_max"])

@@ -12,8 +12,9 @@ from easiedge.model.cost import network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.projection.budget import limits
 from easiedge.projection.floors import Floors
+from easiedge.projection.limits import allowed_widths
 from easiedge.projection.order import starts_of
-from easiedge.projection.width_problem import allowed_widths, best_units
+from easiedge.projection.width_problem import best_units
 from easiedge.unit import Budget
 
 KINDS = ("Plain", "Residual", "Depthwise", "Concatenation", "Grouped")

@@ -13,8 +13,12 @@ from easiedge.model.filter_groups import find_groups
 from easiedge.projection.budget import limits
 from easiedge.projection.floors import Floors
 from easiedge.projection.project import choose
+from easiedge.schedule.iterative import Iterative
+from easiedge.schedule.outcome import Task
+from easiedge.schedule.selection import Selection
 from easiedge.surgery.measured_latency import ROUNDS, TOLERANCE, held
-from easiedge.surgery.select import select, turns
+from easiedge.surgery.select import select
+from easiedge.surgery.turns import fractions
 from easiedge.unit import Budget, FilterScores
 
 MODEL, X = Plain(a=40, b=40, hidden=40).eval(), images()
@@ -81,8 +85,46 @@ def _units(compact, group):
 
 def test_turns_of_a_smaller_budget_are_the_first_ones_of_a_larger():
     for small, large in itertools.pairwise([0.25, 0.3, 0.5, 0.7]):
-        ends = [[f * share for f in turns(share, 0.1)] for share in (small, large)]
+        ends = [[f * share for f in fractions(share, 0.1)] for share in (small, large)]
         whole = ends[0][:-1]
         assert np.allclose(whole, ends[1][: len(whole)], atol=1e-12)
-        assert turns(small, 0.1)[-1] == 1.0
-    assert turns(0.0, 0.1) == [1.0] and turns(0.4, 1.0) == [1.0] and len(turns(0.3, 0.1)) == 3
+        assert fractions(small, 0.1)[-1] == 1.0
+    assert fractions(0.0, 0.1) == [1.0] and fractions(0.4, 1.0) == [1.0] and len(fractions(0.3, 0.1)) == 3
+
+
+@pytest.mark.parametrize("off", [0.8, 1.05, 1.2, 1.35])
+@pytest.mark.parametrize("share", [0.4, 0.6, 0.8])
+def test_on_a_device_of_large_steps_no_faster_choice_is_overlooked(off, share):
+    """Whatever the steps, the choice holds the limit as measured; an aim that gives the same slow choice is stepped below."""
+    latency = Stepped(network_cost(MODEL, GROUPS, X), block=8)
+    dense = float(latency.total(np.array([float(g.size) for g in GROUPS])))
+    budget = Budget(latency_ms_max=share * dense)
+    goal = limits(budget, GROUPS, network_cost(MODEL, GROUPS, X, budget, latency), Floors())
+
+    def measured(mask):
+        return off * float(latency.total(np.array([float(mask.keep[g.name].sum()) for g in GROUPS])))
+
+    assert measured(held(within(goal), goal, within, measured)) <= share * dense * (1 + TOLERANCE)
+
+
+def test_a_dense_network_that_is_slower_than_its_table_says_is_pruned():
+    budget = Budget(latency_ms_max=1.01 * DENSE)
+
+    def clock(compact):
+        return 1.3 * float(LATENCY.total(np.array([float(_units(compact, g)) for g in GROUPS])))
+
+    mask = select(MODEL, GROUPS, [X], criterion="l1_magnitude", budget=budget, latency=LATENCY, clock=clock)
+    assert 1.3 * predicted(mask) == pytest.approx(1.01 * DENSE, rel=TOLERANCE)
+
+
+def test_iterative_pruning_holds_its_limit_as_measured():
+    def clock(compact):
+        return 1.2 * float(LATENCY.total(np.array([float(_units(compact, g)) for g in GROUPS])))
+
+    selection = Selection(criterion="l1_magnitude", compensation=None, latency=LATENCY, clock=clock)
+    task = Task(
+        MODEL, GROUPS, BUDGET, selection, [(X, torch.zeros(len(X)).long())], lambda *a, **k: None, lambda m: 1.0, print
+    )
+    outcome = Iterative(steps=3, epochs=0)(task)
+    assert clock(outcome.compact) == pytest.approx(BUDGET.latency_ms_max, rel=TOLERANCE)
+    assert outcome.mask.kept() == {g.name: _units(outcome.compact, g) for g in GROUPS}
