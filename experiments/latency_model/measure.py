@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvision
+from picture import errors_picture, predicted_picture
 
-from easiedge.deploy.latency.engine import session
 from easiedge.deploy.latency.measure_table import measure_table
 from easiedge.deploy.latency.table_file import load_table, save_table
-from easiedge.deploy.latency.timing import runner, timed
+from easiedge.deploy.latency.timing import exported
+from easiedge.deploy.latency.turns import by_turns, clock_for
 from easiedge.deploy.latency.widths import leading_units
-from easiedge.deploy.onnx_export import onnx_bytes
 from easiedge.model.cost import network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.resnet import resnet56
@@ -30,7 +30,7 @@ NETWORKS = {
     "mobilenet_v2": (lambda: torchvision.models.mobilenet_v2(num_classes=1000), 224),
     "resnet50": (lambda: torchvision.models.resnet50(num_classes=1000), 224),
 }
-SHARES, ROUND_TO = (0.1, 0.3, 0.5, 0.7, 0.9), (1, 4, 8)
+SHARES, ROUND_TO, UNEQUAL = (0.1, 0.3, 0.5, 0.7, 0.9), (1, 4, 8), 1.0
 
 
 def as_trained(model: torch.nn.Module) -> torch.nn.Module:
@@ -44,13 +44,16 @@ def as_trained(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def held_out(sizes: np.ndarray, seed: int) -> list[tuple[str, np.ndarray]]:
-    """Widths unlike those of the table: every group near one share, as a global ranking leaves them, at three roundings."""
+    """Widths unlike those of the table: every group near one share at three roundings; then very unequal ones, of any number."""
     random, found = np.random.default_rng(seed), []
     for share in SHARES:
         for grain in ROUND_TO:
             wanted = sizes * (1 - share) * np.exp(0.4 * random.standard_normal(len(sizes)))
             kept = np.clip(np.maximum(np.round(wanted / grain), 1) * grain, 1, sizes)
             found.append((f"{share:.0%} removed, widths in multiples of {grain}", kept.astype(np.int64)))
+    for share in SHARES:
+        wanted = sizes * (1 - share) * np.exp(UNEQUAL * random.standard_normal(len(sizes)))
+        found.append((f"{share:.0%} removed, very unequal", np.clip(np.round(wanted), 1, sizes).astype(np.int64)))
     return found
 
 
@@ -70,48 +73,48 @@ def run(name: str, out: Path, networks: int, repetitions: int, seed: int) -> Non
     latency = load_table(out / f"{name}-table.json").network(model, groups, x)
     latency_picture(table, out / f"{name}.png")
     cost = network_cost(model, groups, x)
-    dense_run = runner(session(onnx_bytes(model, (x[:1],)), 1), (x[:1],))
+    dense, clock = exported(model, x, 1), clock_for(1)
     rows = []
     for label, kept in held_out(latency.widths.sizes, seed):
-        compact = shrink(model, groups, leading_units(kept, groups), x).eval()
-        small_run = runner(session(onnx_bytes(compact, (x[:1],)), 1), (x[:1],))
-        dense, small = [], []
-        for _ in range(4):  # by turns, so that a busy machine slows both
-            dense += timed(dense_run, repetitions // 2, 3)
-            small += timed(small_run, repetitions // 2, 3)
-        low, median, high = np.percentile(small, [25, 50, 75])
+        small = exported(shrink(model, groups, leading_units(kept, groups), x).eval(), x, 1)
+        (first,), (again,) = (by_turns([small], dense, repetitions, 5, clock=clock) for _ in range(2))
+        runs = np.concatenate([first.runs_ms.reshape(-1), again.runs_ms.reshape(-1)])
+        ratio = (first.ratio + again.ratio) / 2
         rows.append(
             {
                 "network": label,
-                "measured_ms": float(median),
-                "spread": float((high - low) / median),
-                "dense_ms": float(np.median(dense)),
+                "kept": kept.tolist(),
+                "measured_ms": ratio * table.quality.dense_ms,
                 "predicted_ms": latency.ms(kept.astype(float)),
-                "predicted_dense_ms": latency.ms(latency.widths.sizes),
+                "raw_ms": float(np.median(runs)),
+                "dense_then_ms": float(np.median(np.concatenate([first.reference_ms, again.reference_ms]))),
+                "measured_twice": abs(first.ratio - again.ratio) / ratio,
                 "macs_kept": float(cost.totals(kept.astype(float))[2] / cost.dense["macs"]),
             }
         )
-        print({k: v if isinstance(v, str) else round(v, 4) for k, v in rows[-1].items()}, flush=True)
-    summary = summarise(rows)
-    print(name, summary, flush=True)
-    quality = {"error_median": table.quality.error_median, "error_worst": table.quality.error_worst}
+        shown = {k: v if isinstance(v, str) else round(v, 4) for k, v in rows[-1].items() if k != "kept"}
+        print(shown, flush=True)
+    predicted_dense = latency.ms(latency.widths.sizes)
     result = {
         "network": name, "input": size, "setting": table.setting.__dict__, "networks": networks, "repetitions": repetitions,
-        "seconds": seconds, "spread": table.quality.spread, "cross_validated": quality, "summary": summary, "rows": rows,
+        "seconds": seconds, "quality": table.quality.__dict__, "predicted_dense_ms": predicted_dense,
+        "table_bytes": (out / f"{name}-table.json").stat().st_size,
+        "summary": summarise(rows, table.quality.dense_ms), "rows": rows,
     }  # fmt: skip
-    (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(name, result["summary"], flush=True)
+    (out / f"{name}.json").write_text(json.dumps(result) + "\n")
 
 
-def summarise(rows: list[dict]) -> dict[str, float]:
-    """Median and worst relative error: in milliseconds, as a share of the dense network, and of MACs used as latency."""
-    measured = np.array([r["measured_ms"] for r in rows])
-    predicted = np.array([r["predicted_ms"] for r in rows])
-    dense = np.array([r["dense_ms"] for r in rows])
-    predicted_dense = np.array([r["predicted_dense_ms"] for r in rows])
+def summarise(rows: list[dict], dense_ms: float) -> dict[str, float]:
+    """Median and worst relative error, of the milliseconds at nominal speed, of those as they came, and of MACs for latency."""
+    measured, predicted, raw, macs = (
+        np.array([r[key] for r in rows]) for key in ("measured_ms", "predicted_ms", "raw_ms", "macs_kept")
+    )
     errors = {
-        "ms": np.abs(predicted / measured - 1),
-        "share": np.abs((predicted / predicted_dense) / (measured / dense) - 1),
-        "macs": np.abs(np.array([r["macs_kept"] for r in rows]) / (measured / dense) - 1),
+        "nominal": np.abs(predicted / measured - 1),
+        "raw": np.abs(predicted / raw - 1),
+        "macs": np.abs(macs * dense_ms / measured - 1),
+        "twice": np.array([r["measured_twice"] for r in rows]),
     }
     return {f"{k}_{w}": float(f(e)) for k, e in errors.items() for w, f in (("median", np.median), ("worst", np.max))}
 
@@ -120,10 +123,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="+", choices=NETWORKS)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--measured", type=int, default=32, help="shrunk networks the table is made from")
+    parser.add_argument("--measured", type=int, default=48, help="shrunk networks the table is made from")
     parser.add_argument("--repetitions", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for each in arguments.networks:
         run(each, arguments.out, arguments.measured, arguments.repetitions, arguments.seed)
+    errors_picture(arguments.out, list(NETWORKS))
+    predicted_picture(arguments.out, list(NETWORKS))

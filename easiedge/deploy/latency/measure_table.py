@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,10 @@ from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from easiedge.deploy.latency.engine import this_setting
-from easiedge.deploy.latency.profile import Profile, profiled
+from easiedge.deploy.latency.profile import Profile, profiled, without_profiler
 from easiedge.deploy.latency.surface import FOLDS, Samples, Surface, coefficients, fit_surfaces
 from easiedge.deploy.latency.table import LatencyTable, Quality
-from easiedge.deploy.latency.timing import check_counts
+from easiedge.deploy.latency.timing import check_counts, exported
 from easiedge.deploy.latency.widths import LayerWidths, layer_widths, leading_units, measured_widths
 from easiedge.deploy.onnx_export import one_image
 from easiedge.errors import EasiEdgeError
@@ -40,8 +41,10 @@ def measure_table(
 ) -> LatencyTable:
     """Make the latency table of ``model`` on this machine, in ONNX Runtime on the CPU.
 
-    Every group is measured at ``networks`` widths from an eighth of its units to all of them, each layer at as many pairs of
-    widths, within networks that are shrunk for real.
+    Every group is measured at ``networks`` widths from a 64th of its units to all of them, each layer at as many pairs of
+    widths, within networks that are shrunk for real (`measured_widths`).  Each is timed by turns with the dense network and
+    brought to one nominal speed, that of the median over all the time that measuring takes (turns.py): the table's
+    milliseconds are those of a machine on which the dense network takes ``quality.dense_ms``.
 
     Args:
         model: the dense network; its weights do not matter and are left as they are.
@@ -49,7 +52,7 @@ def measure_table(
         example_inputs: a batch; its first image's shape is what is timed.
         threads: threads within an operator.
         networks: how many shrunk networks to measure, from 8.
-        repetitions: timed runs of each, twice: with the engine's profiler and without.
+        repetitions: timed runs of each, at least, twice: with the engine's profiler and without.
         warm_up: runs before them.
         seed: of the random widths.
         progress: is told how many networks are done.
@@ -65,19 +68,38 @@ def measure_table(
     widths = layer_widths(model, groups, example_inputs)
     walk, inputs = analyse(model, example_inputs)[0], one_image(model, example_inputs)
     kept = measured_widths(widths.sizes, networks, seed)
-    profiles = []
+    reference, found = exported(model, inputs, threads), []
     for n in kept:
         smaller = cut(walk, groups, leading_units(n, groups), two_images(model, example_inputs)).eval()
-        profiles.append(profiled(smaller, widths.layers, inputs, threads, repetitions, warm_up))
-        progress(len(profiles))
+        found.append(profiled(smaller, widths.layers, inputs, threads, repetitions, warm_up, reference))
+        progress(len(found))
+    profiles, speed = at_one_speed(found)
     surfaces, overhead, factor, errors = fit(widths, kept, profiles)
     quality = Quality(
-        networks, repetitions, warm_up, float(np.median([p.spread for p in profiles])), profiles[0].total_ms,
-        float(np.median(errors)), float(errors.max()),
+        networks, repetitions, warm_up, float(np.median([p.spread for p in profiles])), speed.dense_ms,
+        float(np.median(errors)), float(errors.max()), speed.slowest, speed.fastest, speed.profiler_ms,
     )  # fmt: skip
     dense = np.stack(widths.at(widths.sizes), 1).round().astype(np.int64)
     shape = tuple(inputs[0].shape)
     return LatencyTable(setting, shape, widths.layers, widths.kinds, dense, surfaces, overhead, factor, quality)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What the machine did while the table was made: see `Quality`."""
+
+    dense_ms: float
+    slowest: float
+    fastest: float
+    profiler_ms: float
+
+
+def at_one_speed(found: Sequence[Profile]) -> tuple[list[Profile], Speed]:
+    """All networks at the speed that the machine had in the median, and without what the profiler adds."""
+    references = np.array([p.reference_ms for p in found])
+    nominal = float(np.median(references))
+    profiles, profiler_ms = without_profiler([p.at(nominal) for p in found])
+    return profiles, Speed(nominal, float(references.max() / nominal), float(references.min() / nominal), profiler_ms)
 
 
 def fit(

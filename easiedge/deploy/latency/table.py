@@ -2,7 +2,8 @@
 
     ms(n) = overhead + factor * sum_l surface_l(in_l(n), out_l(n))
 
-``overhead`` and ``factor`` make up for what lies between the operators; they are fitted on the whole networks' medians.
+``overhead`` and ``factor`` make up for what lies between the operators; they are fitted on the whole networks' times.  All
+milliseconds are at one nominal speed of the machine (`Quality.dense_ms`): a shared or throttled one drifts by tens of per cent.
 """
 
 from __future__ import annotations
@@ -32,8 +33,13 @@ class Quality:
         networks: networks measured, of random widths, the dense one among them.
         repetitions, warm_up: runs of each.
         spread: median over the networks of the interquartile range of a network's time, as a share of its median.
-        dense_ms: median of the dense network.
+        dense_ms: the dense network at the nominal speed: its median over all the time that measuring took.  To compare
+            a time that is measured later, when the machine is faster or slower, time the dense network by turns with it:
+            ``measure_latency(shrunk, x, beside=dense).at(table.quality.dense_ms)``.
         error_median, error_worst: relative error of networks that were left out of the fit, in turns.
+        slowest, fastest: the drift that was seen and taken out: the dense network beside the slowest and the fastest network's
+            measurement, in times of ``dense_ms``.
+        profiler_ms: what the engine's profiler adds to each operator, taken off again.
     """
 
     networks: int
@@ -43,6 +49,9 @@ class Quality:
     dense_ms: float
     error_median: float
     error_worst: float
+    slowest: float = 1.0
+    fastest: float = 1.0
+    profiler_ms: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
