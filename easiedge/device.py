@@ -12,12 +12,12 @@ from pathlib import Path
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from easiedge.deploy.latency.clock import device_clock
 from easiedge.deploy.latency.engine import this_setting
 from easiedge.deploy.latency.measure_table import measure_table
 from easiedge.deploy.latency.network_latency import NetworkLatency
 from easiedge.deploy.latency.table import LatencyTable
 from easiedge.deploy.latency.table_file import load_table, save_table
-from easiedge.deploy.latency.timing import measure_latency
 from easiedge.deploy.latency.widths import layer_widths
 from easiedge.errors import EasiEdgeError
 from easiedge.report.bar import Bar
@@ -63,7 +63,7 @@ class Device:
     Attributes:
         table: milliseconds of the network's layers.
         latency: the same as a function of the units kept.
-        clock: milliseconds of a network measured now, where the device is the machine at hand; None where it is not.
+        clock: milliseconds of a network measured now (`device_clock`), where the device is the machine at hand; None where it is not.
     """
 
     table: LatencyTable
@@ -96,7 +96,7 @@ def device_of_run(
             return None
         table = found
     latency = table.network(network, groups, example)
-    return Device(table, latency, _clock(table, network, example))
+    return Device(table, latency, device_clock(table, network, example))
 
 
 def _key(cfg: DictConfig, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor, seed: int) -> str:
@@ -110,16 +110,3 @@ def _key(cfg: DictConfig, network: nn.Module, groups: Sequence[FilterGroup], exa
         (cfg.networks, cfg.repetitions, cfg.warm_up, seed),
     )
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
-
-
-def _clock(table: LatencyTable, dense: nn.Module, example: Tensor) -> Callable[[nn.Module], float] | None:
-    """Measures as the table was measured, if this is its machine and its engine is here."""
-    try:
-        setting = this_setting(table.setting.threads)
-    except EasiEdgeError:
-        return None
-    if setting != table.setting:
-        return None
-    return lambda network: (
-        measure_latency(copy.deepcopy(network).cpu(), example, threads=table.setting.threads).median_ms
-    )

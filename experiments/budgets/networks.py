@@ -13,9 +13,7 @@ from torch import nn
 
 import easiedge
 from easiedge.data.cifar10 import CIFAR10
-from easiedge.deploy.latency.measure_table import reference_of
 from easiedge.deploy.latency.table import LatencyTable
-from easiedge.deploy.latency.timing import measure_latency
 from easiedge.model.resnet import resnet56
 from easiedge.model.vgg import vgg16
 from easiedge.model.weights import load_weights
@@ -70,5 +68,7 @@ def lively(model: nn.Module) -> None:
 
 def clock_of(net: Network, table: LatencyTable) -> Callable[[torch.nn.Module], float]:
     """Milliseconds of a network on this machine, at the speed for which the table speaks."""
-    beside = reference_of(net.model, net.groups, net.x, table.setting.threads, table.quality.reference_ms)
-    return lambda model: measure_latency(model, net.x, threads=table.setting.threads, beside=beside).median_ms
+    clock = easiedge.device_clock(table, net.model, net.x)
+    if clock is None:
+        raise SystemExit(f"the table of {net.name} was made on another machine or with another version of the engine")
+    return clock
