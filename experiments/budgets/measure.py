@@ -10,6 +10,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +74,16 @@ def run(net: Network, tables: Path | None, out: Path) -> None:
     begun = time.perf_counter()
     single = easiedge.score(net.model, net.groups, net.batches, criterion="taylor_information_gain")
     joint = easiedge.score(net.model, net.groups, net.batches, criterion="joint_information_gain")
+    readjusted = replace(joint, interaction=replace(joint.interaction, readjust=0.1))
     print(net.name, f"scored in {time.perf_counter() - begun:.0f} s", flush=True)
     whole = network_cost(net.model, net.groups, net.x, every, latency)
     rows = []
     for kind, share, budget in budgets(whole, latency is not None):
         cost = network_cost(net.model, net.groups, net.x, budget, latency)
-        for criterion, scope, scores in (
-            ("joint", "global", joint), ("joint", "layerwise", joint), ("single", "global", single),
-        ):  # fmt: skip
+        ways = [("joint", "global", joint), ("joint", "layerwise", joint), ("single", "global", single)]
+        if kind in TOGETHER:
+            ways.append(("readjusted", "global", readjusted))
+        for criterion, scope, scores in ways:
             row: dict[str, Any] = {
                 "kind": kind,
                 "share": share,
