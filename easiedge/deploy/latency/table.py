@@ -109,7 +109,7 @@ class LatencyTable:
             EasiEdgeError: the table was made for other layers, or other images.
         """
         self._check_layers(widths)
-        surfaces = [self.surfaces[kind] for kind in self.kinds]
+        surfaces = [self.surfaces[kind] for kind in widths.kinds]  # in the network's order
         found = np.stack([s.coefficients for s in surfaces]) * self.factor
         alignment = np.array([s.form.alignment for s in surfaces])
         return NetworkLatency(widths, found, alignment, np.array([s.form.steps for s in surfaces]), self.overhead_ms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,11 @@ def load_table(path: str | Path) -> LatencyTable:
 def _table(content: dict[str, Any]) -> LatencyTable:
     layers = content["layers"]
     surfaces = {kind: _read_surface(kind, s) for kind, s in content["kinds"].items()}
+    overhead, factor, dense_ms = (
+        float(v) for v in (content["overhead_ms"], content["factor"], content["quality"]["dense_ms"])
+    )
+    if not (0 <= overhead < math.inf and 0 <= factor < math.inf and 0 < dense_ms < math.inf):
+        raise ValueError(f"overhead_ms={overhead}, factor={factor} and dense_ms={dense_ms} are not times")
     return LatencyTable(
         Setting(**content["setting"]),
         tuple(content["input_shape"]),
@@ -86,8 +92,8 @@ def _table(content: dict[str, Any]) -> LatencyTable:
         tuple(layer["kind"] for layer in layers),
         np.array([[layer["in"], layer["out"]] for layer in layers], dtype=np.int64).reshape(-1, 2),
         {layer["kind"]: surfaces[layer["kind"]] for layer in layers},
-        float(content["overhead_ms"]),
-        float(content["factor"]),
+        overhead,
+        factor,
         Quality(**content["quality"]),
     )
 

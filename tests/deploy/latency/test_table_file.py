@@ -1,13 +1,14 @@
 """A table travels unchanged, and one that is damaged or does not fit is refused in one sentence."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from device import SETTING, made_up_table
 from networks import images, network
 
-from easiedge.deploy.latency.table_file import load_table, save_table
+from easiedge.deploy.latency.table_file import _checksum, load_table, save_table
 from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import find_groups
 
@@ -64,8 +65,29 @@ def test_damaged_tables_are_refused(made, change, says):
         load_table(path)
 
 
+@pytest.mark.parametrize(("key", "value"), [("overhead_ms", float("nan")), ("factor", -5.0), ("factor", float("inf"))])
+def test_times_that_cannot_be_are_refused(made, key, value):
+    path = made[1]
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    content[key] = value
+    path.write_text(json.dumps({**content, "sha256": _checksum(content)}))
+    with pytest.raises(EasiEdgeError, match="are not times"):
+        load_table(path)
+
+
+def test_layers_in_another_order_get_their_own_times(made):
+    """The table may list the layers in another order than the network has them."""
+    table, path, (model, groups, x) = made[0], made[1], made[2]
+    wanted = table.network(model, groups, x)
+    turned = replace(table, layers=table.layers[::-1], kinds=table.kinds[::-1], dense=table.dense[::-1])
+    sizes = wanted.widths.sizes
+    assert turned.network(model, groups, x).ms(sizes) == pytest.approx(wanted.ms(sizes))
+    assert turned.network(model, groups, x).layers_ms(sizes) == pytest.approx(wanted.layers_ms(sizes))
+    assert path.exists()
+
+
 def test_a_table_whose_checksum_fits_but_not_its_content_is_refused(made):
-    from easiedge.deploy.latency.table_file import _checksum
 
     path = made[1]
     content = json.loads(path.read_text())
