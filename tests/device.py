@@ -24,7 +24,7 @@ def made_up_table(model, groups, x, count=40):
     profiles = []
     for n in kept.astype(float):
         layers = true_ms(*widths.at(n))
-        profiles.append(Profile(0.5 + 1.25 * layers.sum(), 0.01, layers, 0.0))
+        profiles.append(Profile(0.5 + 1.25 * layers.sum(), 0.01, layers, np.ones(len(layers)), 0.0, 1.0))
     surfaces, overhead, factor, errors = fit(widths, kept, profiles)
     quality = Quality(count, 30, 5, 0.01, profiles[0].total_ms, float(np.median(errors)), float(errors.max()))
     dense = np.stack(widths.at(widths.sizes), 1).astype(np.int64)
