@@ -3,7 +3,7 @@
 import numpy as np
 
 from easiedge.deploy.latency.engine import Setting
-from easiedge.deploy.latency.measure_table import fit
+from easiedge.deploy.latency.fit import fit
 from easiedge.deploy.latency.profile import Profile
 from easiedge.deploy.latency.table import LatencyTable, Quality
 from easiedge.deploy.latency.widths import layer_widths, measured_widths
@@ -25,9 +25,11 @@ def made_up_table(model, groups, x, count=40):
     for n in kept.astype(float):
         layers = true_ms(*widths.at(n))
         profiles.append(Profile(0.5 + 1.25 * layers.sum(), 0.01, layers, np.ones(len(layers)), 0.0, 1.0))
-    surfaces, overhead, factor, errors = fit(widths, kept, profiles)
-    quality = Quality(count, 30, 5, 0.01, profiles[0].total_ms, float(np.median(errors)), float(errors.max()))
+    found = fit(widths, kept, profiles)
+    median, worst = float(np.median(found.errors)), float(found.errors.max())
+    quality = Quality(count, 30, 5, 0.01, profiles[0].total_ms, median, worst)
     dense = np.stack(widths.at(widths.sizes), 1).astype(np.int64)
     return LatencyTable(
-        SETTING, (1, *x.shape[1:]), widths.layers, widths.kinds, dense, surfaces, overhead, factor, quality
-    )
+        SETTING, (1, *x.shape[1:]), widths.layers, widths.kinds, dense, found.surfaces, found.overhead, found.factor, quality,
+        found.streaming,
+    )  # fmt: skip

@@ -6,16 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from easiedge.deploy.latency.engine import this_setting
+from easiedge.deploy.latency.fit import fit
 from easiedge.deploy.latency.profile import Profile, profiled, without_profiler
-from easiedge.deploy.latency.surface import FOLDS, Samples, Surface, coefficients, fit_surfaces
 from easiedge.deploy.latency.table import LatencyTable, Quality
 from easiedge.deploy.latency.timing import check_counts, exported
-from easiedge.deploy.latency.widths import LayerWidths, layer_widths, leading_units, measured_widths
+from easiedge.deploy.latency.widths import layer_widths, leading_units, measured_widths
 from easiedge.deploy.onnx_export import one_image
 from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import analyse
@@ -23,7 +21,6 @@ from easiedge.model.graph import two_images
 from easiedge.surgery.shrink import cut
 from easiedge.unit import FilterGroup
 
-Array = NDArray[np.float64]
 NETWORKS, REPETITIONS, WARM_UP, FEWEST = 32, 30, 5, 8
 
 
@@ -74,14 +71,17 @@ def measure_table(
         found.append(profiled(smaller, widths.layers, inputs, threads, repetitions, warm_up, reference))
         progress(len(found))
     profiles, speed = at_one_speed(found)
-    surfaces, overhead, factor, errors = fit(widths, kept, profiles)
+    fitted = fit(widths, kept, profiles)
     quality = Quality(
         networks, repetitions, warm_up, float(np.median([p.spread for p in profiles])), speed.dense_ms,
-        float(np.median(errors)), float(errors.max()), speed.slowest, speed.fastest, speed.profiler_ms,
+        float(np.median(fitted.errors)), float(fitted.errors.max()), speed.slowest, speed.fastest, speed.profiler_ms,
     )  # fmt: skip
     dense = np.stack(widths.at(widths.sizes), 1).round().astype(np.int64)
     shape = tuple(inputs[0].shape)
-    return LatencyTable(setting, shape, widths.layers, widths.kinds, dense, surfaces, overhead, factor, quality)
+    return LatencyTable(
+        setting, shape, widths.layers, widths.kinds, dense, fitted.surfaces, fitted.overhead, fitted.factor, quality,
+        fitted.streaming,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,47 +100,3 @@ def at_one_speed(found: Sequence[Profile]) -> tuple[list[Profile], Speed]:
     nominal = float(np.median(references))
     profiles, profiler_ms = without_profiler([p.at(nominal) for p in found])
     return profiles, Speed(nominal, float(references.max() / nominal), float(references.min() / nominal), profiler_ms)
-
-
-def fit(
-    widths: LayerWidths, kept: NDArray[np.int64], profiles: Sequence[Profile]
-) -> tuple[dict[str, Surface], float, float, Array]:
-    """Surfaces by kind, overhead and factor from layers to network, and the relative error of each network when left out."""
-    inputs, outputs = widths.at(kept.astype(np.float64))
-    layers_ms = np.stack([p.layers_ms for p in profiles])
-    totals = np.array([p.total_ms for p in profiles])
-    samples = {}
-    for kind in dict.fromkeys(widths.kinds):
-        columns = [i for i, other in enumerate(widths.kinds) if other == kind]
-        network = np.repeat(np.arange(len(profiles)), len(columns))
-        samples[kind] = Samples(network, *(a[:, columns].reshape(-1) for a in (inputs, outputs, layers_ms)))
-    surfaces = fit_surfaces(samples)
-    sums = _sums(surfaces, widths, inputs, outputs)
-    overhead, factor = _calibrate(sums, totals)
-    errors, fold = np.empty(len(totals)), np.arange(len(totals)) % FOLDS
-    for left_out in range(FOLDS):
-        seen = fold != left_out
-        without = {kind: _without(surface, left_out) for kind, surface in surfaces.items()}
-        predicted = _sums(without, widths, inputs, outputs)
-        a, b = _calibrate(predicted[seen], totals[seen])
-        errors[~seen] = np.abs((a + b * predicted[~seen]) / totals[~seen] - 1)
-    return surfaces, overhead, factor, errors
-
-
-def _without(surface: Surface, fold: int) -> Surface:
-    s = surface.samples
-    seen = s.network % FOLDS != fold
-    fewer = Samples(s.network[seen], s.inputs[seen], s.outputs[seen], s.ms[seen])
-    return Surface(surface.kind, surface.form, coefficients(fewer, surface.form), fewer)
-
-
-def _sums(surfaces: dict[str, Surface], widths: LayerWidths, inputs: Array, outputs: Array) -> Array:
-    parts = [surfaces[kind].ms(inputs[:, i], outputs[:, i]) for i, kind in enumerate(widths.kinds)]
-    total: Array = np.sum(parts, axis=0)
-    return total
-
-
-def _calibrate(sums: Array, totals: Array) -> tuple[float, float]:
-    """``overhead`` and ``factor``, both from zero, by least squares of the relative error."""
-    overhead, factor = nnls(np.stack([1 / totals, sums / totals], 1), np.ones(len(totals)))[0]
-    return float(overhead), float(factor)

@@ -22,7 +22,7 @@ from scipy.optimize import nnls
 Array = NDArray[np.float64]
 ALIGNMENTS = ((1, 1), (4, 4), (8, 8), (16, 16), (4, 8), (4, 16), (8, 16))
 STEPS, FOLDS, CASES = (1, 4, 8, 16), 4, 9
-_BORROWED = 0.005  # weight of the other cases' samples: they decide only where a case has too few of its own
+_BORROWED = 0.005  # weight of the other cases' samples while forms are compared
 _PLAINER = 1.05  # a plainer form may be so much worse on left-out networks
 _HOPELESS = 0.3  # relative errors above count no more: they come from cases with too few samples
 
@@ -80,25 +80,12 @@ class Surface:
         return result
 
 
-def fit_surfaces(measured: dict[str, Samples]) -> dict[str, Surface]:
-    """Fit every kind; layers of one family (``conv 3x3/1`` on any image size) have their steps in the same places."""
-    families: dict[str, list[str]] = {}
-    for kind in measured:
-        families.setdefault(kind.partition(" on ")[0].partition(",")[0], []).append(kind)
-    surfaces = {}
-    for kinds in families.values():
-        form = _best_form([measured[kind] for kind in kinds])
-        for kind in kinds:
-            surfaces[kind] = Surface(kind, form, coefficients(measured[kind], form), measured[kind])
-    return surfaces
-
-
-def _best_form(family: Sequence[Samples]) -> Form:
+def best_form(family: Sequence[Samples]) -> Form:
     """The alignment, and the step of each case, whose squared relative error on left-out networks is smallest."""
     errors = np.zeros((len(ALIGNMENTS), CASES, len(STEPS)))
     for samples in family:
         for a, alignment in enumerate(ALIGNMENTS):
-            case = _case(samples.inputs, samples.outputs, np.array(alignment))
+            case = case_of(samples.inputs, samples.outputs, np.array(alignment))
             for number in np.unique(case):
                 errors[a, number] += [_left_out_error(samples, case == number, step) for step in STEPS]
     a = _plainest(errors.min(-1).sum(-1))
@@ -110,29 +97,19 @@ def _plainest(errors: Array) -> int:
 
 
 def _left_out_error(samples: Samples, own: NDArray[np.bool_], step: int) -> float:
-    terms, error = _blocks(samples.inputs, samples.outputs, np.array(step)), 0.0
+    terms, error = blocks(samples.inputs, samples.outputs, np.array(step)), 0.0
     for fold in range(FOLDS):
         test = samples.network % FOLDS == fold
         if not test.all() and (test & own).any():
-            found = _solve(terms[~test], own[~test], samples.ms[~test])
+            found = solve(terms[~test], np.where(own[~test], 1.0, _BORROWED), samples.ms[~test])
             off = np.abs(terms[test & own] @ found / samples.ms[test & own] - 1)
             error += float((np.minimum(off, _HOPELESS) ** 2).sum())
     return error
 
 
-def coefficients(samples: Samples, form: Form) -> Array:
-    """Least squares of the relative error with coefficients from zero, ``[9, 4]``."""
-    case = _case(samples.inputs, samples.outputs, np.array(form.alignment))
-    rows = [
-        _solve(_blocks(samples.inputs, samples.outputs, np.array(step)), case == number, samples.ms)
-        for number, step in enumerate(form.steps)
-    ]
-    return np.stack(rows)
-
-
-def _solve(terms: Array, own: NDArray[np.bool_], ms: Array) -> Array:
-    scale = terms.max(0)
-    weight = np.where(own, 1.0, _BORROWED)
+def solve(terms: Array, weight: Array, ms: Array) -> Array:
+    """Least squares of the weighted relative error with coefficients from zero."""
+    scale = np.maximum(terms.max(0), 1e-300)
     found: Array = nnls(terms / scale * (weight / ms)[:, None], weight)[0] / scale
     return found
 
@@ -141,16 +118,18 @@ def terms_of(
     inputs: Array, outputs: Array, alignment: NDArray[np.int64], steps: NDArray[np.int64]
 ) -> tuple[Array, NDArray[np.int64]]:
     """``1, up(in), up(out), up(in) up(out)`` ``[..., 4]`` and the case ``[...]``, for ``alignment`` ``[..., 2]`` and ``steps`` ``[..., 9]``."""
-    case = _case(inputs, outputs, alignment)
+    case = case_of(inputs, outputs, alignment)
     every = np.broadcast_to(steps, (*case.shape, CASES))
-    return _blocks(inputs, outputs, np.take_along_axis(every, case[..., None], -1)[..., 0]), case
+    return blocks(inputs, outputs, np.take_along_axis(every, case[..., None], -1)[..., 0]), case
 
 
-def _case(inputs: Array, outputs: Array, alignment: NDArray[np.int64]) -> NDArray[np.int64]:
+def case_of(inputs: Array, outputs: Array, alignment: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``3 * level(in) + level(out)``, see `Form`."""
     levels_in, levels_out = ((c[..., None] % alignment == 0).sum(-1) for c in (np.asarray(inputs), np.asarray(outputs)))
     return np.asarray(3 * levels_in + levels_out, dtype=np.int64)
 
 
-def _blocks(inputs: Array, outputs: Array, step: NDArray[np.int64]) -> Array:
+def blocks(inputs: Array, outputs: Array, step: NDArray[np.int64]) -> Array:
+    """``1, up(in), up(out), up(in) up(out)`` ``[..., 4]``."""
     up_in, up_out = np.broadcast_arrays(np.ceil(inputs / step) * step, np.ceil(outputs / step) * step)
     return np.stack([np.ones_like(up_in), up_in, up_out, up_in * up_out], -1)

@@ -1,6 +1,6 @@
 """A latency table: what the layers of one network cost on one device, at any width, without that device at hand.
 
-    ms(n) = overhead + factor * sum_l surface_l(in_l(n), out_l(n))
+    ms(n) = overhead + factor * (sum_l surface_l(in_l(n), out_l(n)) + streaming(megabytes of weights(n)))
 
 ``overhead`` and ``factor`` make up for what lies between the operators; they are fitted on the whole networks' times.  All
 milliseconds are at one nominal speed of the machine (`Quality.dense_ms`): a shared or throttled one drifts by tens of per cent.
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from easiedge.deploy.latency.engine import Setting
 from easiedge.deploy.latency.network_latency import NetworkLatency
+from easiedge.deploy.latency.streaming import NO_STREAMING, Streaming
 from easiedge.deploy.latency.surface import Surface
 from easiedge.deploy.latency.widths import LayerWidths, layer_widths
 from easiedge.errors import EasiEdgeError
@@ -67,6 +68,7 @@ class LatencyTable:
         surfaces: the model of each kind.
         overhead_ms, factor: from layers to the network.
         quality: how it was measured and how well it predicts.
+        streaming: what it costs that the weights do not stay in the cache.
     """
 
     setting: Setting
@@ -78,6 +80,7 @@ class LatencyTable:
     overhead_ms: float
     factor: float
     quality: Quality
+    streaming: Streaming = NO_STREAMING
 
     def check(self, engine: str | None = None, threads: int | None = None) -> None:
         """Raise unless the table speaks of this engine and this number of threads; None asks for nothing.
@@ -112,7 +115,8 @@ class LatencyTable:
         surfaces = [self.surfaces[kind] for kind in widths.kinds]  # in the network's order
         found = np.stack([s.coefficients for s in surfaces]) * self.factor
         alignment = np.array([s.form.alignment for s in surfaces])
-        return NetworkLatency(widths, found, alignment, np.array([s.form.steps for s in surfaces]), self.overhead_ms)
+        steps = np.array([s.form.steps for s in surfaces])
+        return NetworkLatency(widths, found, alignment, steps, self.overhead_ms, self.streaming.scaled(self.factor))
 
     def _check_layers(self, widths: LayerWidths) -> None:
         read, made = widths.at(widths.sizes)

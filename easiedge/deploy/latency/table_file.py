@@ -13,11 +13,12 @@ import numpy as np
 
 from easiedge.atomic import write_atomically
 from easiedge.deploy.latency.engine import Setting
+from easiedge.deploy.latency.streaming import KNOTS, Streaming
 from easiedge.deploy.latency.surface import CASES, Form, Samples, Surface
 from easiedge.deploy.latency.table import LatencyTable, Quality
 from easiedge.errors import EasiEdgeError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def save_table(table: LatencyTable, path: str | Path) -> None:
@@ -37,6 +38,7 @@ def save_table(table: LatencyTable, path: str | Path) -> None:
         ],
         "overhead_ms": table.overhead_ms,
         "factor": table.factor,
+        "streaming_ms_per_mb": list(table.streaming.ms_per_mb),
         "kinds": {kind: _surface(surface) for kind, surface in table.surfaces.items()},
     }
     write_atomically(Path(path), json.dumps({**content, "sha256": _checksum(content)}, separators=(",", ":")) + "\n")
@@ -95,7 +97,15 @@ def _table(content: dict[str, Any]) -> LatencyTable:
         overhead,
         factor,
         Quality(**content["quality"]),
+        _streaming(content["streaming_ms_per_mb"]),
     )
+
+
+def _streaming(content: list[Any]) -> Streaming:
+    found = tuple(float(s) for s in content)
+    if len(found) != len(KNOTS) or not all(0 <= s < math.inf for s in found):
+        raise ValueError(f"streaming_ms_per_mb is not {len(KNOTS)} numbers from zero")
+    return Streaming(found)
 
 
 def _surface(surface: Surface) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class LayerWidths:
         sizes: their units ``[groups]``.
         in0, out0: channels that no group holds ``[layers]``.
         reads, makes: channels per unit ``[layers, groups]``; a grouped convolution reads what it makes.
+        mb_per_pair, mb_per_output: megabytes (1e6 bytes, float32) of weights by pair of channels read and made, and by channel
+            made in a grouped convolution ``[layers]``.
     """
 
     layers: tuple[str, ...]
@@ -40,10 +42,16 @@ class LayerWidths:
     out0: Array
     reads: Array
     makes: Array
+    mb_per_pair: Array
+    mb_per_output: Array
 
     def at(self, n: Array) -> tuple[Array, Array]:
         """Channels in and out ``[..., layers]`` when ``n`` ``[..., groups]`` units are kept."""
         return self.in0 + n @ self.reads.T, self.out0 + n @ self.makes.T
+
+    def megabytes(self, inputs: Array, outputs: Array) -> Array:
+        """Weights of each layer ``[..., layers]`` at channels ``inputs`` and ``outputs`` ``[..., layers]``."""
+        return (self.mb_per_pair * inputs + self.mb_per_output) * outputs
 
 
 def layer_widths(
@@ -67,9 +75,11 @@ def layer_widths(
     weights: list[Any] = [modules[name].weight for name in names]
     made = np.array([w.shape[0] for w in weights], dtype=np.float64)
     read = np.where(grouped, made, np.array([w.shape[1] for w in weights], dtype=np.float64))
+    filters = 4e-6 * np.array([w[0].numel() for w in weights], dtype=np.float64)
     return LayerWidths(
         tuple(names), tuple(kinds.kind(name) for name in names), tuple(g.name for g in groups), sizes,
         read - reads @ sizes, made - makes @ sizes, reads, makes,
+        np.where(grouped, 0.0, filters / read), np.where(grouped, filters, 0.0),
     )  # fmt: skip
 
 
