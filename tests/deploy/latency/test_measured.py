@@ -49,6 +49,19 @@ def test_a_latency_says_how_it_was_measured():
 
 
 @engine
+def test_a_latency_beside_another_network_speaks_of_its_speed():
+    dense, x = network("Residual"), images()
+    found = measure_latency(network("Residual", seed=1), x, repetitions=16, warm_up=1, beside=dense)
+    assert found.repetitions >= 16 and found.beside_ms > 0
+    assert 0.4 < found.ratio < 2.5  # the same layers
+    assert found.at(3.0) == 3.0 * found.ratio
+    alone = measure_latency(dense, x, repetitions=3, warm_up=0)
+    assert alone.beside_ms is None and alone.repetitions == 3
+    with pytest.raises(EasiEdgeError, match="beside=dense"):
+        alone.at(3.0)
+
+
+@engine
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_is_found_in_the_engines_profile(name):
     model, x = network(name), images(1)
@@ -56,6 +69,7 @@ def test_every_layer_is_found_in_the_engines_profile(name):
     before = [p.clone() for p in model.parameters()]
     found = profiled(model, widths.layers, (x,), threads=1, repetitions=5, warm_up=1)
     assert (found.layers_ms > 0).all() and found.rest_ms >= 0 and found.total_ms > 0
+    assert (found.nodes >= 1).all() and found.reference_ms > 0
     assert all(bool((a == b).all()) for a, b in zip(before, model.parameters(), strict=True))
 
 
@@ -98,6 +112,7 @@ def test_a_table_is_made_here():
     dense = latency.ms(latency.widths.sizes)
     assert 0.2 * table.quality.dense_ms < dense < 5 * table.quality.dense_ms
     assert table.overhead_ms >= 0 and table.factor >= 0
+    assert table.quality.fastest <= 1 <= table.quality.slowest and table.quality.profiler_ms < 0.1
     for kind, surface in table.surfaces.items():
         assert len(surface.samples.ms) == 8 * table.kinds.count(kind)
 

@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
-from easiedge.deploy.latency.surface import Form, Samples, Surface, coefficients, fit_surfaces
+from easiedge.deploy.latency.family import family_coefficients
+from easiedge.deploy.latency.surface import Form, Samples, Surface, best_form
 
 STEPPED = Form((4, 4), (1, 1, 1, 1, 1, 1, 1, 1, 16))
+
+
+def fitted(measured):
+    """The surfaces of kinds of one family."""
+    form = best_form(list(measured.values()))
+    return {kind: Surface(kind, form, c, measured[kind]) for kind, c in family_coefficients(measured, form).items()}
 
 
 def drawn(true, count=96, noise=0.0, seed=0):
@@ -26,7 +33,7 @@ def blocks(inputs, outputs):
 
 
 def test_it_finds_alignment_and_steps():
-    (surface,) = fit_surfaces({"conv 3x3/1 on 8x8": drawn(blocks)}).values()
+    (surface,) = fitted({"conv 3x3/1 on 8x8": drawn(blocks)}).values()
     assert surface.form == STEPPED
     new = drawn(blocks, seed=1)
     np.testing.assert_allclose(surface.ms(new.inputs, new.outputs), new.ms, rtol=1e-3)
@@ -34,19 +41,19 @@ def test_it_finds_alignment_and_steps():
 
 
 def test_without_steps_the_plain_form_is_taken_in_spite_of_noise():
-    (surface,) = fit_surfaces({"linear": drawn(lambda i, o: 0.01 + 1e-5 * i * o, noise=0.03)}).values()
+    (surface,) = fitted({"linear": drawn(lambda i, o: 0.01 + 1e-5 * i * o, noise=0.03)}).values()
     assert surface.form == Form((1, 1), (1,) * 9)
 
 
 def test_noise_is_averaged_out():
-    (surface,) = fit_surfaces({"conv 3x3/1 on 8x8": drawn(blocks, noise=0.05)}).values()
+    (surface,) = fitted({"conv 3x3/1 on 8x8": drawn(blocks, noise=0.05)}).values()
     new = drawn(blocks, seed=1)
     assert np.median(np.abs(surface.ms(new.inputs, new.outputs) / new.ms - 1)) < 0.03
 
 
 def test_it_is_monotone_within_a_case():
     samples = drawn(blocks, noise=0.3)
-    surface = Surface("conv", STEPPED, coefficients(samples, STEPPED), samples)
+    surface = Surface("conv", STEPPED, family_coefficients({"conv": samples}, STEPPED)["conv"], samples)
     every = np.arange(1.0, 129.0)
     ms = surface.ms(every[:, None], every[None])
     for case_in in (every % 4 == 0, every % 4 != 0):
@@ -60,12 +67,13 @@ def test_a_case_that_was_never_measured_follows_the_others():
     samples = drawn(lambda i, o: 0.01 + 1e-5 * i * o)
     aligned = (samples.inputs % 4 == 0) & (samples.outputs % 4 == 0)
     only = Samples(*(part[aligned] for part in (samples.network, samples.inputs, samples.outputs, samples.ms)))
-    found = Surface("conv", Form((4, 4), (1,) * 9), coefficients(only, Form((4, 4), (1,) * 9)), only)
+    form = Form((4, 4), (1,) * 9)
+    found = Surface("conv", form, family_coefficients({"conv": only}, form)["conv"], only)
     assert found.ms(63.0, 33.0) == pytest.approx(0.01 + 1e-5 * 63 * 33)
 
 
 def test_layers_of_one_family_share_their_steps():
-    found = fit_surfaces(
+    found = fitted(
         {"conv 3x3/1 on 8x8, relu": drawn(blocks), "conv 3x3/1 on 4x4": drawn(blocks, count=24, noise=0.1, seed=3)}
     )
     assert {surface.form for surface in found.values()} == {STEPPED}

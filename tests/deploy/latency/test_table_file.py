@@ -52,7 +52,7 @@ def test_some_of_the_groups_may_be_asked_about(made):
     [
         (lambda text: text[: len(text) // 2], "cannot be read"),
         (lambda text: text.replace('"factor":', '"factor":1', 1), "damaged"),
-        (lambda text: text.replace('"schema":1', '"schema":7'), "schema 7"),
+        (lambda text: text.replace('"schema":2', '"schema":7'), "schema 7"),
         (lambda text: "[1, 2]", "no latency table"),
         (lambda text: "{}", "no latency table"),
         (lambda text: "\udcff", "cannot be read"),
