@@ -21,7 +21,7 @@ from easiedge.model.graph import two_images
 from easiedge.surgery.shrink import cut
 from easiedge.unit import FilterGroup
 
-NETWORKS, REPETITIONS, WARM_UP, FEWEST = 32, 30, 5, 8
+NETWORKS, REPETITIONS, WARM_UP, FEWEST = 48, 30, 5, 8
 
 
 def measure_table(
@@ -80,7 +80,7 @@ def measure_table(
     shape = tuple(inputs[0].shape)
     return LatencyTable(
         setting, shape, widths.layers, widths.kinds, dense, fitted.surfaces, fitted.overhead, fitted.factor, quality,
-        fitted.streaming,
+        fitted.streaming, float(widths.megabytes(*widths.at(widths.sizes)).sum()),
     )  # fmt: skip
 
 
