@@ -37,7 +37,8 @@ def latency_tables(table: LatencyTable, file: Path, picture: Path, console: Cons
     for name in ("number", "ms", "share", "fast"):
         shown.add_column(name, justify="right", no_wrap=True)
     rows = heaviest(table)
-    total = sum(ms for _, ms, _ in rows) + table.overhead_ms
+    weights = table.factor * float(table.streaming.ms(np.array(table.dense_mb)))
+    total = sum(ms for _, ms, _ in rows) + weights + table.overhead_ms
     for kind, ms, layers in rows[:ROWS]:
         fast = ", ".join(f"x {number}" for number in sorted(set(table.surfaces[kind].form.alignment) - {1}))
         shown.add_row(kind, str(layers), f"{ms:.3f}", f"{ms / total:.1%}", fast or "any")
@@ -50,10 +51,13 @@ def latency_tables(table: LatencyTable, file: Path, picture: Path, console: Cons
             f"{rest / total:.1%}",
             "",
         )
+    if weights:
+        shown.add_row("weights on their way from memory", "", f"{weights:.3f}", f"{weights / total:.1%}", "")
     shown.add_row("between layers", "", f"{table.overhead_ms:.3f}", f"{table.overhead_ms / total:.1%}", "")
     out.print(shown)
     out.print(
-        f"{quality.networks} networks, median of {quality.repetitions} runs after {quality.warm_up}; left out in turns, they are "
+        f"{quality.networks} networks, {quality.repetitions} runs of each by turns with the dense one, which took between "
+        f"{quality.fastest:.2f} and {quality.slowest:.2f} times its {quality.dense_ms:.2f} ms (taken out); left out in turns, they are "
         f"predicted to {quality.error_median:.1%} in the median and {quality.error_worst:.1%} at worst",
         highlight=False,
     )

@@ -37,34 +37,32 @@ def positions(kind: str) -> float:
 
 
 def family_coefficients(measured: Mapping[str, Samples], form: Form) -> dict[str, Array]:
-    """``c`` ``[9, 4]`` of each kind of one family."""
+    """``c`` ``[9, 4]`` of each kind of one family; zero in cases that the form does not know."""
     sizes = {kind: positions(kind) for kind in measured}
     alignment = np.array(form.alignment)
     cases = {kind: case_of(s.inputs, s.outputs, alignment) for kind, s in measured.items()}
     every_case, every_ms = np.concatenate(list(cases.values())), np.concatenate([s.ms for s in measured.values()])
-    said: dict[str, list[Array]] = {
-        kind: [] for kind in measured
-    }  # by the family, for each case, at all of the kind's widths
-    for case, step in enumerate(form.steps):
-        terms = {kind: _terms(blocks(s.inputs, s.outputs, np.array(step)), sizes[kind]) for kind, s in measured.items()}
+    said = {kind: np.zeros((CASES, len(s.ms))) for kind, s in measured.items()}  # by the family, at the kind's widths
+    for case in form.cases:
+        step = np.array(form.steps[case])
+        terms = {kind: _terms(blocks(s.inputs, s.outputs, step), sizes[kind]) for kind, s in measured.items()}
         found = solve(np.concatenate(list(terms.values())), np.where(every_case == case, 1.0, _OTHERS), every_ms)
         for kind in measured:
-            said[kind].append(np.maximum(terms[kind] @ found, 1e-9))
-    return {kind: _own(s, cases[kind], np.stack(said[kind]), form) for kind, s in measured.items()}
+            said[kind][case] = np.maximum(terms[kind] @ found, 1e-9)
+    return {kind: _own(s, cases[kind], said[kind], form) for kind, s in measured.items()}
 
 
 def _own(samples: Samples, case: NDArray[np.int64], said: Array, form: Form) -> Array:
     off = np.log(samples.ms / said[case, np.arange(len(case))])
-    level, rows = float(np.median(off)), []
-    for number, step in enumerate(form.steps):
+    level, found = float(np.median(off)), np.zeros((CASES, 4))
+    for number in form.cases:
         own = case == number
         here = (off[own].sum() + _CAUTION * level) / (own.sum() + _CAUTION)
-        terms = blocks(samples.inputs, samples.outputs, np.array(step))
+        terms = blocks(samples.inputs, samples.outputs, np.array(form.steps[number]))
         weight = np.concatenate([np.ones(own.sum()), np.full(len(case), np.sqrt(_FAMILYS / len(case)))])
         ms = np.concatenate([samples.ms[own], said[number] * np.exp(here)])
-        rows.append(solve(np.concatenate([terms[own], terms]), weight, ms))
-    assert len(rows) == CASES
-    return np.stack(rows)
+        found[number] = solve(np.concatenate([terms[own], terms]), weight, ms)
+    return found
 
 
 def _terms(block: Array, size: float) -> Array:

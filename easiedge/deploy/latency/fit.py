@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from easiedge.deploy.latency.family import family, family_coefficients
+from easiedge.deploy.latency.form_choice import best_form
 from easiedge.deploy.latency.profile import Profile
 from easiedge.deploy.latency.streaming import Streaming, fit_streaming
-from easiedge.deploy.latency.surface import FOLDS, Form, Samples, Surface, best_form
+from easiedge.deploy.latency.surface import FOLDS, Form, Samples, Surface
 from easiedge.deploy.latency.widths import LayerWidths
 
 Array = NDArray[np.float64]
@@ -83,7 +84,7 @@ def fit(widths: LayerWidths, kept: NDArray[np.int64], profiles: Sequence[Profile
     plain = {family(kind): PLAIN for kind in widths.kinds}
     _, streaming = _in_turns(layers, plain, Streaming())
     own = layers.samples(_without(layers, streaming))
-    forms = {name: best_form(list(kinds.values())) for name, kinds in own.items()}
+    forms = {name: best_form(kinds) for name, kinds in own.items()}
     surfaces, streaming = _in_turns(layers, forms, streaming)
     overhead, factor = _calibrate(layers.sums(surfaces, streaming), totals)
     errors = np.empty(len(totals))

@@ -7,12 +7,11 @@ nine cases (in and out a multiple of neither, of the fine one, of both):
     ms(in, out) = c0 + c1 up(in) + c2 up(out) + c3 up(in) up(out),    c >= 0
 
 Non-negative coefficients make it monotone in both widths within a case; between the cases it may fall, as the engine's
-time does: 64 channels can be faster than 63.  Alignment and steps are those that predict left-out networks best.
+time does: 64 channels can be faster than 63.  Coefficients are found in family.py, alignment and steps in form_choice.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 Array = NDArray[np.float64]
-ALIGNMENTS = ((1, 1), (4, 4), (8, 8), (16, 16), (4, 8), (4, 16), (8, 16))
-STEPS, FOLDS, CASES = (1, 4, 8, 16), 4, 9
-_BORROWED = 0.005  # weight of the other cases' samples while forms are compared
-_PLAINER = 1.05  # a plainer form may be so much worse on left-out networks
-_HOPELESS = 0.3  # relative errors above count no more: they come from cases with too few samples
+FOLDS, CASES = 4, 9
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,13 @@ class Form:
 
     alignment: tuple[int, int]
     steps: tuple[int, ...]
+
+    @property
+    def cases(self) -> tuple[int, ...]:
+        """The cases that widths can be in: fewer than nine where a number is 1 or both are the same."""
+        fine, coarse = self.alignment
+        levels = [2] if coarse == 1 else [0, 2] if fine == coarse else [1, 2] if fine == 1 else [0, 1, 2]
+        return tuple(3 * read + made for read in levels for made in levels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,33 +80,6 @@ class Surface:
         terms, case = terms_of(inputs, outputs, np.array(self.form.alignment), np.array(self.form.steps))
         result: Array = (self.coefficients[case] * terms).sum(-1)
         return result
-
-
-def best_form(family: Sequence[Samples]) -> Form:
-    """The alignment, and the step of each case, whose squared relative error on left-out networks is smallest."""
-    errors = np.zeros((len(ALIGNMENTS), CASES, len(STEPS)))
-    for samples in family:
-        for a, alignment in enumerate(ALIGNMENTS):
-            case = case_of(samples.inputs, samples.outputs, np.array(alignment))
-            for number in np.unique(case):
-                errors[a, number] += [_left_out_error(samples, case == number, step) for step in STEPS]
-    a = _plainest(errors.min(-1).sum(-1))
-    return Form(ALIGNMENTS[a], tuple(STEPS[_plainest(errors[a, number])] for number in range(CASES)))
-
-
-def _plainest(errors: Array) -> int:
-    return int(np.argmax(errors <= _PLAINER * errors.min() + 1e-12))
-
-
-def _left_out_error(samples: Samples, own: NDArray[np.bool_], step: int) -> float:
-    terms, error = blocks(samples.inputs, samples.outputs, np.array(step)), 0.0
-    for fold in range(FOLDS):
-        test = samples.network % FOLDS == fold
-        if not test.all() and (test & own).any():
-            found = solve(terms[~test], np.where(own[~test], 1.0, _BORROWED), samples.ms[~test])
-            off = np.abs(terms[test & own] @ found / samples.ms[test & own] - 1)
-            error += float((np.minimum(off, _HOPELESS) ** 2).sum())
-    return error
 
 
 def solve(terms: Array, weight: Array, ms: Array) -> Array:

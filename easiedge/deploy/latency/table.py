@@ -69,6 +69,7 @@ class LatencyTable:
         overhead_ms, factor: from layers to the network.
         quality: how it was measured and how well it predicts.
         streaming: what it costs that the weights do not stay in the cache.
+        dense_mb: megabytes of the dense network's weights.
     """
 
     setting: Setting
@@ -81,6 +82,7 @@ class LatencyTable:
     factor: float
     quality: Quality
     streaming: Streaming = NO_STREAMING
+    dense_mb: float = 0.0
 
     def check(self, engine: str | None = None, threads: int | None = None) -> None:
         """Raise unless the table speaks of this engine and this number of threads; None asks for nothing.

@@ -38,6 +38,7 @@ def save_table(table: LatencyTable, path: str | Path) -> None:
         ],
         "overhead_ms": table.overhead_ms,
         "factor": table.factor,
+        "dense_mb": table.dense_mb,
         "streaming_ms_per_mb": list(table.streaming.ms_per_mb),
         "kinds": {kind: _surface(surface) for kind, surface in table.surfaces.items()},
     }
@@ -98,6 +99,7 @@ def _table(content: dict[str, Any]) -> LatencyTable:
         factor,
         Quality(**content["quality"]),
         _streaming(content["streaming_ms_per_mb"]),
+        float(content.get("dense_mb", 0.0)),
     )
 
 

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from easiedge.deploy.latency.family import family_coefficients
-from easiedge.deploy.latency.surface import Form, Samples, Surface, best_form
+from easiedge.deploy.latency.form_choice import best_form
+from easiedge.deploy.latency.surface import Form, Samples, Surface
 
 STEPPED = Form((4, 4), (1, 1, 1, 1, 1, 1, 1, 1, 16))
 
 
 def fitted(measured):
     """The surfaces of kinds of one family."""
-    form = best_form(list(measured.values()))
+    form = best_form(measured)
     return {kind: Surface(kind, form, c, measured[kind]) for kind, c in family_coefficients(measured, form).items()}
 
 

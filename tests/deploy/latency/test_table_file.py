@@ -13,13 +13,17 @@ from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import find_groups
 
 
-@pytest.fixture
-def made(tmp_path):
+@pytest.fixture(scope="module")
+def parts():
     model, x = network("Residual"), images()
     groups = find_groups(model, x)
-    table = made_up_table(model, groups, x)
-    save_table(table, tmp_path / "table.json")
-    return table, tmp_path / "table.json", (model, groups, x)
+    return made_up_table(model, groups, x), (model, groups, x)
+
+
+@pytest.fixture
+def made(parts, tmp_path):
+    save_table(parts[0], tmp_path / "table.json")
+    return parts[0], tmp_path / "table.json", parts[1]
 
 
 def test_a_table_says_the_same_after_its_journey(made):

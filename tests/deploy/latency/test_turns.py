@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from easiedge.deploy.latency.measure_table import at_one_speed
+from easiedge.deploy.latency.measure_table import at_one_speed, disturbed
 from easiedge.deploy.latency.profile import Profile, without_profiler
 from easiedge.deploy.latency.turns import block, by_turns
 
@@ -83,6 +83,13 @@ def test_profiles_are_brought_to_one_speed():
     assert (speed.dense_ms, speed.slowest, speed.fastest) == (5.0, 1.5, 0.8)
     np.testing.assert_allclose([p.layers_ms for p in found], layers)
     np.testing.assert_allclose([p.total_ms for p in found], np.sum(layers, 1))
+
+
+def test_the_most_disturbed_are_measured_again():
+    spreads = (0.02, 0.3, 0.11, 0.02, 0.5, 0.02, 0.02, 0.02)
+    profiles = [Profile(1.0, spread, np.ones(1), np.ones(1), 0.0, 5.0) for spread in spreads]
+    assert disturbed(profiles) == [4, 1]
+    assert disturbed([profiles[0]] * 8) == []
 
 
 def test_the_profilers_own_time_is_taken_off():
