@@ -225,6 +225,7 @@ def test_score_walks_the_curves_by_turns(finished):
         (["prune", "data=mnist", "data.root=nowhere", "data.download=false"], "holds no MNIST"),
         (["prune", "weights=nowhere.pt"], "not a file"),
         (["prune", "projection.min_units=0"], "at least 1"),
+        (["prune", "projection.min_units=many"], "must be a whole number of units"),
         (["prune", "projection.collapse=explode"], "choose one of warn, error, ignore"),
         (["prune", "projection=layerwise", "projection.collapse_share=1.5"], "collapse_share=1.5 is outside (0, 1)"),
         (["prune", "schedule.iterations=0"], "iterations"),
