@@ -12,12 +12,13 @@ COMMANDS = {
     "train": "train the dense baseline",
     "prune": "the main job: train or load, ADMM, shrink, fine-tune, artifact",
     "score": "how faithful criteria are to the exact information gain",
+    "sensitivity": "accuracy as one layer at a time loses units, without fine-tuning",
     "compare": "global against layerwise at a matched budget, paired seeds (not in this version)",
     "report": "one page and tables from the runs below a directory (not in this version)",
     "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
     "bench": "milliseconds on this device, layer by layer: makes a latency table",
 }
-READY = ("train", "prune", "score", "bench")
+READY = ("train", "prune", "score", "sensitivity", "bench")
 ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
@@ -60,7 +61,7 @@ def run(argv: list[str]) -> int:
         print(f"easiedge {__version__}")
         return 0
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(USAGE.format(commands="\n".join(f"  {name:8} {what}" for name, what in COMMANDS.items())))
+        print(USAGE.format(commands="\n".join(f"  {name:11} {what}" for name, what in COMMANDS.items())))
         return 0 if argv else 2
     command, *overrides = argv
     overrides = with_assumed(command, overrides)
