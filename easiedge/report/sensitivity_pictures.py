@@ -9,10 +9,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 
+from easiedge.report.fidelity_pictures import COLOURS
 from easiedge.report.sensitivity_record import GroupCurve, LayerSensitivity
 
 FORMATS = ("png", "svg")
-NAMED = 10  # groups that a legend can name; more are told apart by their depth
+NAMED = len(COLOURS)  # groups that a legend can name; more are told apart by their depth
 MUTED = "#5b6773"
 WORST = 3  # curves that are named where there are too many for a legend
 
@@ -41,7 +42,8 @@ def curves(found: LayerSensitivity) -> Figure:
     axes.axhline(100 * found.dense, color=MUTED, linewidth=1, linestyle="--")
     for number, group in enumerate(found.groups, 1):
         x, y = zip(*_points(found, group), strict=True)
-        axes.plot(x, y, "o-", color=colours(depth(number)), markersize=3.5, linewidth=1.5, label=group.name)
+        colour = COLOURS[number - 1] if few else colours(depth(number))
+        axes.plot(x, y, "o-", color=colour, markersize=3.5, linewidth=1.5, label=group.name)
         if not few and group.name in worst:
             axes.annotate(
                 group.name, (x[-1], y[-1]), xytext=(4, 0), textcoords="offset points", fontsize=7, va="center"
@@ -97,8 +99,8 @@ def _points_lost(value: float) -> str:
 
 
 def _depths() -> Colormap:
-    """Light enough at no end: blue, green, orange, by depth."""
-    return ListedColormap(matplotlib.colormaps["turbo"]([0.05 + 0.85 * i / 255 for i in range(256)]))
+    """From dark to light by depth, without the yellow end that white paper swallows."""
+    return ListedColormap(matplotlib.colormaps["viridis"]([0.9 * i / 255 for i in range(256)]))
 
 
 def _losses() -> Colormap:

@@ -74,10 +74,6 @@ def _table(found: LayerSensitivity, groups: Sequence[GroupCurve]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for i in columns:
         table.add_column(f"-{found.shares[i]:.0%}", justify="right", no_wrap=True)
-    table.caption = (
-        "lost: points of accuracy, mean over the shares; bears: share removed for at most one point; then accuracy [%]"
-    )
-    table.caption_justify = "left"
     lost = found.lost()
     for g in groups:
         cells = (f"{100 * g.accuracy[i]:.1f}" for i in columns)
