@@ -6,7 +6,7 @@ import fnmatch
 import inspect
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     logger = make_logger(
         cfg.logger.kind, directory, project=cfg.logger.project, name=f"{names.method}-{names.model}-{names.data}-{cfg.seed}",
         group=cfg.logger.group or names.sweep, tags=[names.method, names.model, names.data, *cfg.logger.tags], online=cfg.logger.online,
-        config=OmegaConf.to_container(cfg, resolve=True),  # type: ignore[arg-type]
+        config={**OmegaConf.to_container(cfg, resolve=True), "study": asdict(names)},  # type: ignore[dict-item]
     )  # fmt: skip
     stages = Stages(
         data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger, seed=cfg.seed,

@@ -15,7 +15,7 @@ from easiedge.report.sensitivity_record import GroupCurve, LayerSensitivity
 FORMATS = ("png", "svg")
 NAMED = len(COLOURS)  # groups that a legend can name; more are told apart by their depth
 MUTED = "#5b6773"
-WORST = 3  # curves that are named where there are too many for a legend
+WORST = 3  # groups that are named where there are too many for a legend
 
 
 def draw_sensitivity(found: LayerSensitivity, directory: Path) -> list[Path]:
@@ -38,19 +38,16 @@ def curves(found: LayerSensitivity) -> Figure:
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes, few = figure.subplots(), len(found.groups) <= NAMED
     depth, colours = Normalize(1, max(len(found.groups), 2)), _depths()
-    worst = {name for name, _ in sorted(found.lost().items(), key=lambda item: -item[1])[:WORST]}
     axes.axhline(100 * found.dense, color=MUTED, linewidth=1, linestyle="--")
     for number, group in enumerate(found.groups, 1):
         x, y = zip(*_points(found, group), strict=True)
         colour = COLOURS[number - 1] if few else colours(depth(number))
-        axes.plot(x, y, "o-", color=colour, markersize=3.5, linewidth=1.5, label=group.name)
-        if not few and group.name in worst:
-            axes.annotate(
-                group.name, (x[-1], y[-1]), xytext=(4, 0), textcoords="offset points", fontsize=7, va="center"
-            )
+        axes.plot(
+            x, y, "o-" if few else "-", color=colour, markersize=3.5, linewidth=1.5 if few else 1, label=group.name
+        )
     axes.set_xlabel("units of the layer removed [%]")
     axes.set_ylabel("accuracy [%]")
-    axes.set_xlim(0, 106 if not few else 102)
+    axes.set_xlim(0, 102)
     axes.spines[["top", "right"]].set_visible(False)
     if few:
         figure.legend(fontsize=8, frameon=False, loc="outside right center", title="first to last", title_fontsize=8)
@@ -58,6 +55,9 @@ def curves(found: LayerSensitivity) -> Figure:
         bar = figure.colorbar(ScalarMappable(depth, colours), ax=axes, pad=0.02)
         bar.set_label("layer, first to last", fontsize=8)
         bar.ax.tick_params(labelsize=7)
+        worst = sorted(found.lost().items(), key=lambda item: -item[1])[:WORST]
+        text = "\n".join(["most sensitive", *(name for name, _ in worst)])
+        axes.text(0.02, 0.03, text, transform=axes.transAxes, fontsize=7.5, color=MUTED)
     return figure
 
 
@@ -81,7 +81,7 @@ def heat_map(found: LayerSensitivity) -> Figure:
     axes.set_xlabel("units of the layer removed [%]", fontsize=9)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, pad=0.02)
+    bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=max(20, 0.9 * len(groups)))
     bar.set_label("points of accuracy lost", fontsize=8)
     bar.ax.tick_params(labelsize=7)
     return figure

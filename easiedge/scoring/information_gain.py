@@ -37,6 +37,7 @@ class Suffix(fx.Interpreter):
 
     def __init__(self, network: fx.GraphModule, layers: Sequence[str]) -> None:
         super().__init__(network, garbage_collect_values=False)
+        self.network = network
         nodes = list(network.graph.nodes)
         cut = next(i for i, n in enumerate(nodes) if n.op == "call_module" and n.target in layers)
         after = set(nodes[cut:])
@@ -45,7 +46,7 @@ class Suffix(fx.Interpreter):
 
     def activations(self, x: Tensor) -> dict[fx.Node, Any]:
         """What `logits` needs to know of the network's inputs ``x``, and no more."""
-        return Recorder(self.module, self).of(x)
+        return Recorder(self.network, self).of(x)
 
     def logits(self, x: Tensor, everything: Mapping[fx.Node, Any]) -> Any:
         """Output of the network from the stored activations of the open network, ``everything``."""
