@@ -159,20 +159,22 @@ def _hydra(command: str, overrides: list[str]) -> int:
 
     failures: list[Exception] = []
 
-    def job(cfg: Any) -> None:
+    def job(cfg: Any) -> float | tuple[float, ...] | None:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
         from easiedge.pipeline import JOBS
+        from easiedge.report.objectives import objectives_of
 
         try:
-            JOBS[command](cfg)
+            return objectives_of(JOBS[command](cfg), cfg.objectives)  # for a sweeper that searches
         except Exception as error:
             if (
                 HydraConfig.get().mode is RunMode.MULTIRUN
             ):  # the launcher may run jobs elsewhere: let it carry the error
                 raise
             failures.append(error)
+            return None
 
     job.__module__ = "easiedge"
     argv, sys.argv = sys.argv, [f"easiedge {command}", *overrides]

@@ -83,7 +83,7 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
         )
         compact = finetune(parts, outcome, clock)
         save(compact, parts.directory / "pruned")
-        accuracies = closing_accuracies(parts, outcome)
+        accuracies = closing_accuracies(parts, outcome) | {"val": parts.stages.validate(compact)}
         metrics = pruning_metrics(parts, outcome, compact, accuracies, proof, clock.closed())
         rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
         shares = kept_shares(parts.groups, outcome.mask, rows, parts.selection.collapse_share)

@@ -17,7 +17,7 @@ from easiedge.report.kept_share import KeptShares
 from easiedge.report.kept_share_picture import draw_kept_shares
 from easiedge.report.layers_table import LayerRow, as_csv
 from easiedge.report.pictures import run_picture, title_of
-from easiedge.report.wandb_record import log_media, log_network, log_summary, run_of
+from easiedge.report.wandb_record import log_media, log_network, log_summary, run_of, shorter
 from easiedge.training.loggers import close_logger, name_curves
 
 PICTURE = "run.png"
@@ -55,7 +55,7 @@ def log_results(logger: Logger | None, metrics: Mapping[str, Any], rows: Sequenc
         return
     figures, run = flat(finite(metrics)), run_of(logger)
     if run is not None:
-        found = {name: value for name, value in figures.items() if name.split("/")[0] not in ABOUT}
+        found = {shorter(name): value for name, value in figures.items() if name.split("/")[0] not in ABOUT}
         log_summary(run, found, metrics.get("admm", {}).get("iterations", ()))
         if rows:
             pictures = {"picture": directory / PICTURE, "kept_shares": directory / LAYERS_PICTURE}
