@@ -16,9 +16,10 @@ COMMANDS = {
     "compare": "global against layerwise at a matched budget, paired seeds (not in this version)",
     "report": "one page and tables from the runs below a directory (not in this version)",
     "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
+    "workspace": "the W&B dashboard with the right panels: ENTITY/PROJECT, or FILE.json to look at it",
     "bench": "milliseconds on this device, layer by layer: makes a latency table",
 }
-READY = ("train", "prune", "score", "sensitivity", "bench")
+READY = ("train", "prune", "score", "sensitivity", "workspace", "bench")
 ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
@@ -71,6 +72,10 @@ def run(argv: list[str]) -> int:
         return refuse(
             f"'easiedge {command}' is not in this version: it comes with a later one; 'easiedge prune' is ready"
         )
+    if command == "workspace":
+        from easiedge.report.workspace import make_workspace
+
+        return _guarded(lambda: make_workspace(overrides))
     return _guarded(lambda: _hydra(command, overrides))
 
 

@@ -124,7 +124,13 @@ def _short(override: str) -> str:
 
 
 class PrintPareto(Callback):
-    """Hydra's hook at the end of a sweep; directions and objectives come from the configuration."""
+    """Hydra's hook around a sweep; directions and objectives come from the configuration."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Optuna's own lines, coloured wherever they go, are left out: the sweeper says the same."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the table where there are several objectives."""
