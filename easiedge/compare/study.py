@@ -46,9 +46,9 @@ def compare(folder: Path, overrides: Sequence[str]) -> int:
     cfg, directory = _study(folder, overrides)
     request = request_of(cfg.compare, cfg.seed)
     planned = plan(request, folder, of_cells)
-    for cell in {cell.setting: cell for cell in planned.cells}.values():
-        composed(folder, [*cell.overrides])  # a wrong one stops the study before it has begun
-    done = {cell.name for cell in planned.cells if _is_done(cell, folder, directory)}
+    one_each = {cell.setting: cell for cell in planned.cells}.values()
+    asked = {cell.setting: composed(folder, [*cell.overrides]) for cell in one_each}  # a wrong one stops the study here
+    done = {cell.name for cell in planned.cells if _is_done(cell, asked[cell.setting], directory)}
     left = [cell for cell in planned.cells if cell.name not in done]
     for cell in left:
         for stale in (FAILURE, "metrics.json"):
@@ -84,7 +84,7 @@ def _study(folder: Path, overrides: Sequence[str]) -> tuple[DictConfig, Path]:
     return cfg, directory
 
 
-def _is_done(cell: Cell, folder: Path, directory: Path) -> bool:
+def _is_done(cell: Cell, asked: DictConfig, directory: Path) -> bool:
     """Whether its figures are there, whole; made with other settings they stop the study."""
     home = directory / CELLS / cell.name
     try:
@@ -93,7 +93,8 @@ def _is_done(cell: Cell, folder: Path, directory: Path) -> bool:
     except UnusableError as reason:
         _say(f"{reason}: run again")
         return False
-    check_settings(home, composed(folder, [*cell.overrides]))
+    asked.seed = cell.seed  # all that seeds of a setting differ in
+    check_settings(home, asked)
     return True
 
 

@@ -105,3 +105,14 @@ def test_what_a_comparison_sets_itself_is_refused(overrides, given, said):
 def test_an_unknown_method_is_refused_with_those_that_exist():
     with pytest.raises(Exception, match="one_shot"):
         planned(methods=["magic"])
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in (conf_dir() / "experiment").glob("global_vs_layerwise_*.yaml")))
+def test_the_experiments_plan_what_their_readme_says(name):
+    cfg = composed(conf_dir(), [f"experiment={name}"])
+    request = request_of(cfg.compare, cfg.seed)
+    found = plan(request, conf_dir(), [f"experiment={name}"])
+    assert len(found.cells) == len(request.seeds) * (1 + 3 * 3 * 2 * 3)
+    assert len(request.seeds) >= (10 if name.endswith("digits") else 3)
+    for cell in found.cells[:: 7 * len(request.seeds)]:
+        assert composed(conf_dir(), [*cell.overrides]).recipe.finetune.epochs >= 1
