@@ -31,6 +31,7 @@ from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
 from easiedge.scoring.score_store import SharedScores
 from easiedge.store import Store
+from easiedge.training.curves import Curves
 from easiedge.training.loggers import make_logger
 from easiedge.training.shared_training import SharedTraining
 from easiedge.training.stages import Stages
@@ -132,6 +133,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     stages = Stages(
         data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger, seed=cfg.seed,
         progress=cfg.trainer.progress, directory=directory, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
+        curves=Curves(directory / "curves.csv"),
     )  # fmt: skip
     return Parts(
         names,

@@ -13,13 +13,13 @@ COMMANDS = {
     "prune": "the main job: train or load, ADMM, shrink, fine-tune, artifact",
     "score": "how faithful criteria are to the exact information gain",
     "sensitivity": "accuracy as one layer at a time loses units, without fine-tuning",
-    "compare": "global against layerwise at a matched budget, paired seeds (not in this version)",
+    "compare": "global against layerwise at matched budgets, paired by seed, with intervals and tests",
     "report": "one page and tables from the runs below a directory (not in this version)",
     "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
     "workspace": "the W&B dashboard with the right panels: ENTITY/PROJECT, or FILE.json to look at it",
     "bench": "milliseconds on this device, layer by layer: makes a latency table",
 }
-READY = ("train", "prune", "score", "sensitivity", "workspace", "bench")
+READY = ("train", "prune", "score", "sensitivity", "compare", "workspace", "bench")
 ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
@@ -37,6 +37,7 @@ examples:
   easiedge prune data=cifar10 model=vgg16 weights=FILE budget.macs_removed=0.5 method=one_shot
   easiedge score data=cifar10 data.root=DIR model=resnet56 weights=FILE fidelity.share=0.25
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
+  easiedge compare compare.budgets=[0.3,0.5,0.7] compare.seeds=5
   easiedge bench model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
 
 exit status: 0 done, 2 the request was wrong, 1 it broke while running, 130 interrupted"""
@@ -104,49 +105,15 @@ def _guarded(job: Callable[[], int]) -> int:
     except BaseException as error:
         if debug:
             raise
+        from easiedge.refusal import first_line, wrong_request
+
         if (wrong := wrong_request(error)) is not None:
             return refuse(wrong)
         print(
-            f"easiedge: broke while running: {type(error).__name__}: {_first(error)} (EASIEDGE_DEBUG=1 shows where)",
+            f"easiedge: broke while running: {type(error).__name__}: {first_line(error)} (EASIEDGE_DEBUG=1 shows where)",
             file=sys.stderr,
         )
         return 1
-
-
-def wrong_request(error: BaseException | None) -> str | None:
-    """The message if the error, or what it was raised from, says that the request was wrong; else None."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from easiedge.errors import EasiEdgeError
-
-    seen: set[int] = set()
-    hydra_message = None
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if isinstance(error, EasiEdgeError):
-            return str(error)
-        if isinstance(error, HydraException | OmegaConfBaseException):
-            hydra_message = hydra_message or _first(error)
-        if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or getattr(
-            error, "errno", None
-        ) in (28, 30):
-            where, what = getattr(error, "filename", ""), getattr(error, "strerror", error)
-            return f"cannot use {where} ({what}): mend its permissions, free some space, or choose another place (hydra.run.dir=)"
-        error = error.__cause__
-    return hydra_message
-
-
-def _first(error: BaseException) -> str:
-    """The message in one line; Hydra's lists of available options stay in it."""
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    lines = [
-        line
-        for line in lines
-        if not line.startswith(("full_key:", "object_type=", "Set the environment variable", "Config search path"))
-    ]
-    text = " ".join(lines[:14]) or type(error).__name__
-    return text.split("Config search path")[0].strip()
 
 
 def _hydra(command: str, overrides: list[str]) -> int:
@@ -161,6 +128,12 @@ def _hydra(command: str, overrides: list[str]) -> int:
         return refuse(f"the configuration folder {folder} is missing: install easiedge again")
     check_overrides(folder, overrides)
     os.environ.setdefault("WANDB_SILENT", "true")
+    if command == "compare" and {"-m", "--multirun"} & {*overrides}:
+        return refuse("compare runs many already: give lists instead of -m, compare.budgets=[0.3,0.5] for example")
+    if command == "compare" and not any(o.startswith("-") for o in overrides):  # flags such as --help are Hydra's
+        from easiedge.compare.study import compare
+
+        return compare(folder, overrides)
 
     failures: list[Exception] = []
 

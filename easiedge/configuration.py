@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import MissingConfigException
+from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from easiedge.errors import EasiEdgeError
@@ -29,7 +29,12 @@ def check_overrides(folder: Path, arguments: list[str]) -> None:
     overrides = [a for a in arguments if not a.startswith("-")]
     if any(flag in ("--help", "-h", "--hydra-help", "--info", "-i", "--cfg", "-c") for flag in flags):
         return
-    parsed = OverridesParser.create().parse_overrides(overrides)
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except OverrideParseException as error:
+        raise EasiEdgeError(
+            f"{error.override} cannot be read: put quotes around values with spaces or signs, name='...' or name=['one two','three']"
+        ) from error
     first = []
     for override, text in zip(parsed, overrides, strict=True):
         group = folder / str(override.key_or_group)

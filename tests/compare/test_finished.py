@@ -1,0 +1,62 @@
+"""Which cells count as finished."""
+
+import json
+
+import pytest
+from omegaconf import OmegaConf
+
+from easiedge.compare.finished import UnusableError, check_settings, finished_metrics
+from easiedge.errors import EasiEdgeError
+
+WHOLE = {
+    "model": "m", "data": "d", "versions": {}, "dense": {"accuracy": 0.9}, "pruned": {"accuracy": 0.8, "accuracy_before_finetune": 0.5},
+    "budget": {"achieved": {}}, "seconds": {"total": 1.0},
+}  # fmt: skip
+
+
+def write(home, text):
+    home.mkdir(exist_ok=True)
+    (home / "metrics.json").write_text(text)
+    return home
+
+
+def test_whole_figures_are_taken(tmp_path):
+    assert finished_metrics(tmp_path) is None
+    assert finished_metrics(write(tmp_path, json.dumps(WHOLE))) == WHOLE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(WHOLE)[:-30],
+        "",
+        "[]",
+        json.dumps(WHOLE | {"pruned": {"accuracy": None, "accuracy_before_finetune": 0.5}}),
+        json.dumps(WHOLE | {"pruned": {"accuracy": float("nan"), "accuracy_before_finetune": 0.5}}),
+        json.dumps(WHOLE | {"pruned": {"accuracy": 80, "accuracy_before_finetune": 0.5}}),
+        json.dumps(WHOLE | {"pruned": {"accuracy": "0.8", "accuracy_before_finetune": 0.5}}),
+        json.dumps(WHOLE | {"dense": 0.9}),
+        json.dumps({k: v for k, v in WHOLE.items() if k != "budget"}),
+    ],
+)
+def test_half_or_hand_edited_figures_are_named(tmp_path, text):
+    with pytest.raises(UnusableError, match=r"metrics\.json"):
+        finished_metrics(write(tmp_path, text))
+
+
+def test_other_settings_are_refused_and_named_but_not_those_that_change_nothing(tmp_path):
+    asked = OmegaConf.create(
+        {"recipe": {"finetune": {"epochs": 10}}, "seed": 1, "logger": {"kind": "csv"}, "compare": {"seeds": 3}}
+    )
+    (tmp_path / "config.yaml").write_text(
+        OmegaConf.to_yaml(OmegaConf.merge(asked, {"logger": {"kind": "none"}, "compare": {"seeds": 9}}))
+    )
+    check_settings(tmp_path, asked)
+    (tmp_path / "config.yaml").write_text(
+        OmegaConf.to_yaml(OmegaConf.merge(asked, {"recipe": {"finetune": {"epochs": 20}}}))
+    )
+    with pytest.raises(EasiEdgeError, match=r"recipe\.finetune\.epochs: 20 then, 10 now"):
+        check_settings(tmp_path, asked)
+    (tmp_path / "config.yaml").write_text("a: [1")
+    with pytest.raises(EasiEdgeError, match="other settings"):
+        check_settings(tmp_path, asked)
