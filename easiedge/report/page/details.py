@@ -27,6 +27,7 @@ FRAMES: dict[str, Lines] = {
     ACCURACY: Lines(ACCURACY, "Validation accuracy in training", EPOCH, Axis("validation accuracy [%]", "percent"), ()),
     LOSS: Lines(LOSS, "Loss in training", EPOCH, Axis("loss", log=True), ()),
 }
+LAYERS_FRAME = Bars(LAYERS, "Units kept in each layer", (), Axis("units"), ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ def layers_chart(details: Sequence[Detail]) -> Bars | None:
     layers = with_layers[0].layers
     dense = Series("dense network", (), tuple(float(units) for _, units in layers), hue=-1)
     series = [replace(d.parts[LAYERS][0], name=d.name, hue=i) for i, d in enumerate(with_layers) if d.layers == layers]
-    return Bars(LAYERS, "Units kept in each layer", tuple(name for name, _ in layers), Axis("units"), (dense, *series))
+    return replace(LAYERS_FRAME, categories=tuple(name for name, _ in layers), series=(dense, *series))
 
 
 def framed(details: Sequence[Detail]) -> list[Lines]:

@@ -43,7 +43,7 @@ def scope_rows(section: Section, pairs: Sequence[ScopePair]) -> list[dict[str, A
         a, b, d = pair.overall.over_seeds(accuracy), pair.layerwise.over_seeds(accuracy), pair.difference
         rows.append(
             {
-                "setting": pair_name(section, pair), "n": d.spread.n, "overall": a, "layerwise": b, "difference": d.spread,
+                "section": section.title, "setting": pair_name(section, pair), "n": d.spread.n, "overall": a, "layerwise": b, "difference": d.spread,
                 "t_p": d.t_p, "corrected": pair.corrected, "wilcoxon_p": d.wilcoxon_p, "why_not": d.why_not,
                 "macs": tuple(_mean(s.by_seed(_removed("macs"))) for s in (pair.overall, pair.layerwise)),
                 "params": tuple(_mean(s.by_seed(_removed("params"))) for s in (pair.overall, pair.layerwise)),
