@@ -13,11 +13,12 @@ COMMANDS = {
     "prune": "the main job: train or load, ADMM, shrink, fine-tune, artifact",
     "score": "how faithful criteria are to the exact information gain",
     "compare": "global against layerwise at a matched budget, paired seeds (not in this version)",
-    "report": "one page and tables from the runs below a directory (not in this version)",
+    "report": "one page, tables and pictures from the runs below a directory",
     "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
     "bench": "milliseconds on this device, layer by layer: makes a latency table",
 }
-READY = ("train", "prune", "score", "bench")
+READY = ("train", "prune", "score", "bench", "report")
+PLAIN = ("report",)  # commands with options of their own instead of Hydra's overrides
 ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
@@ -35,6 +36,7 @@ examples:
   easiedge prune data=cifar10 model=vgg16 weights=FILE budget.macs_removed=0.5 method=one_shot
   easiedge score data=cifar10 data.root=DIR model=resnet56 weights=FILE fidelity.share=0.25
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
+  easiedge report multirun                                              a page over all runs below a folder
   easiedge bench model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
 
 exit status: 0 done, 2 the request was wrong, 1 it broke while running, 130 interrupted"""
@@ -70,6 +72,8 @@ def run(argv: list[str]) -> int:
         return refuse(
             f"'easiedge {command}' is not in this version: it comes with a later one; 'easiedge prune' is ready"
         )
+    if command in PLAIN:
+        return _guarded(lambda: _report(overrides))
     return _guarded(lambda: _hydra(command, overrides))
 
 
@@ -141,6 +145,12 @@ def _first(error: BaseException) -> str:
     ]
     text = " ".join(lines[:14]) or type(error).__name__
     return text.split("Config search path")[0].strip()
+
+
+def _report(arguments: list[str]) -> int:
+    from easiedge.report.page.command import report
+
+    return report(arguments)
 
 
 def _hydra(command: str, overrides: list[str]) -> int:

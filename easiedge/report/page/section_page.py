@@ -131,7 +131,6 @@ def _setting_rows(section: Section) -> list[dict[str, Any]]:
 
     return [
         {
-            "section": section.title,
             "section": section.title, "name": section.labels[s.key], "accuracy": s.over_seeds(accuracy), "macs": s.over_seeds(left("macs")).mean,
             "params": s.over_seeds(left("params")).mean, "filters": s.over_seeds(left("filters")).mean,
         }

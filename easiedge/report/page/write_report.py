@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def write_report(root: Path, out: Path | None = None, title: str | None = None) 
     skipped = (*found.skipped, *unread)
     if not found.runs and not sensitivities:
         raise RunError(_nothing(found, skipped))
-    out = root / "report" if out is None else Path(out)
+    out = _writable(root / "report" if out is None else Path(out))
     sections = sections_of(found.runs)
     settings = sum(len(s.settings) for s in sections)
     pages = [section_page(section, settings) for section in sections]
@@ -69,7 +70,7 @@ def write_report(root: Path, out: Path | None = None, title: str | None = None) 
         both = sensitivity_charts(sensitivity, number)
         charts |= {c.key: c for c in both}
         listed.append(_listed(sensitivity, [c.key for c in both], root, out))
-    names = differences(found.runs)
+    names = differences([run for run in found.runs if run.pruned is not None] or found.runs)
     context = {
         **head_of(found, skipped, sections, out, title), "sections": [page.shown for page in pages], "sensitivities": listed,
         "differences": names[:MOST_DIFFERENCES], "differences_more": max(len(names) - MOST_DIFFERENCES, 0), "count": len(found.runs),
@@ -88,6 +89,17 @@ def write_report(root: Path, out: Path | None = None, title: str | None = None) 
     )
     write_atomically(out / "index.html", page_text(context, data))
     return Report(out / "index.html", len(found.runs), skipped, tuple(pictures))
+
+
+def _writable(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            return out
+    except OSError as error:
+        raise RunError(
+            f"cannot write the report to {out} ({error.strerror or error}): choose another folder with --out"
+        ) from error
 
 
 def _sensitivities(paths: Sequence[Path]) -> tuple[list[Sensitivity], list[SkippedRun]]:

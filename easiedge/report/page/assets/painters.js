@@ -22,6 +22,11 @@ function frame(root, area, x, y, xLabel, yLabel, options = {}) {
   root.append(grid);
 }
 
+// Places along x; 1, 2, 3, ... where a series has none of its own.
+function placesOf(series) {
+  return series.x?.length ? series.x : series.y.map((_, i) => i + 1);
+}
+
 function interval(series, i, form) {
   const low = series.low?.[i];
   const high = series.high?.[i];
@@ -38,20 +43,19 @@ function paintLines(chart, width, whole) {
   const height = width < 480 ? 280 : 320;
   const area = { left: 46, right: width - 12, top: 24, bottom: height - 42 };
   const root = canvas(width, height);
-  const all = (whole.series || []).map((s) => ({ ...s, x: s.x || s.y.map((_, i) => i + 1) }));
+  const all = (whole.series || []).map((s) => ({ ...s, x: placesOf(s) }));
   const x = makeScale(whole.x, all.flatMap((s) => s.x), area.left + 6, area.right, { apart: 70 });
   const spread = all.flatMap((s) => [...s.y, ...(s.low || []), ...(s.high || [])]).filter((v) => v !== null);
   const y = makeScale(whole.y, spread, area.bottom, area.top, { apart: 45 });
   frame(root, area, x, y, whole.x.label, whole.y.label, { upright: true });
   for (const [name, at] of chart.breaks || []) {
-    const place = x.place(at - 0.5);
-    if (place < area.left - 1) continue;
+    const place = Math.max(x.place(at - 0.5), area.left);
     root.append(svg("path", { d: `M${place} ${area.top}V${area.bottom}`, class: "break" }));
     root.append(svg("text", { x: place + 4, y: area.top + 10, class: "label" }, name));
   }
   const points = [];
   for (const series of chart.series) {
-    const xs = series.x || series.y.map((_, i) => i + 1);
+    const xs = placesOf(series);
     const crowded = series.y.length > CROWDED;
     const group = svg("g", seriesColour(series));
     let path = "";

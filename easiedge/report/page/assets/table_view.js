@@ -74,7 +74,7 @@ function startTable(host, data) {
       }
       return list;
     }
-    const hint = column.form === "text" ? "part of it" : column.form === "percent" ? "> 50%" : "> 5";
+    const hint = column.form === "text" ? "part of it" : column.form === "percent" ? "> 50%" : ">";
     const input = element("input", { type: "text", "aria-label": label, "data-field": column.name, placeholder: hint, on: { input: change } });
     input.value = value;
     return input;
