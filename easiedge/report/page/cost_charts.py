@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from easiedge.report.page.chart import MOST_SERIES, Axis, Lines, Series
 from easiedge.report.page.front import pareto_front
 from easiedge.report.page.labels import without_scope
-from easiedge.report.page.scopes import accuracy
 from easiedge.report.page.sections import Section
 from easiedge.report.page.settings import Setting
 from easiedge.report.paired import spread
@@ -76,8 +75,8 @@ def _chart(
         for setting in settings:
             groups.setdefault(f"{setting.method}, {setting.scope}".rstrip(", "), []).append(setting)
     series = [*_dense(section, whole), *_series(groups, cost, joined, len(settings) <= MOST_INTERVALS)]
-    costs = [s.over_seeds(cost).mean for s in settings]
-    means = [s.over_seeds(accuracy).mean for s in settings]
+    costs = [s.mean(cost) for s in settings]
+    means = [s.accuracy.mean for s in settings]
     front = pareto_front(costs, means)
     line = Series(
         "Pareto front of the means", tuple(costs[i] for i in front), tuple(means[i] for i in front), hue=-1, marks=False, wide=True
@@ -118,7 +117,7 @@ def _series(groups: dict[str, list[Setting]], cost: Cost, joined: bool, interval
 def _points(
     name: str, settings: Sequence[Setting], cost: Cost, line: bool, intervals: bool, hue: int, dashed: bool = False
 ) -> Series:
-    rows = sorted(((s.over_seeds(cost).mean, s.over_seeds(accuracy)) for s in settings), key=lambda row: row[0])
+    rows = sorted(((s.mean(cost), s.accuracy) for s in settings), key=lambda row: row[0])
     low = tuple(v for _, a in rows for v in _end(a.low)) if intervals else ()
     high = tuple(v for _, a in rows for v in _end(a.high)) if intervals else ()
     return Series(

@@ -8,7 +8,6 @@ from easiedge.report.page.chart import MOST_SERIES, Axis, Lines, Series
 from easiedge.report.page.cost_charts import ACCURACY
 from easiedge.report.page.influence import Influence, influences, value_of
 from easiedge.report.page.labels import setting_labels
-from easiedge.report.page.scopes import accuracy
 from easiedge.report.page.sections import Section
 from easiedge.report.page.settings import Setting
 
@@ -26,7 +25,7 @@ def _chart(section: Section, influence: Influence, number: int) -> Lines:
     names = setting_labels(bare)
     series = []
     for hue, (family, setting) in enumerate(zip(shown, bare, strict=True)):
-        spreads = [s.over_seeds(accuracy) for s in family]
+        spreads = [s.accuracy for s in family]
         series.append(
             Series(
                 names[setting.key], tuple(value_of(s, influence.name) for s in family), tuple(s.mean for s in spreads),

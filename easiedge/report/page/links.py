@@ -9,11 +9,10 @@ from urllib.parse import quote
 
 def link(target: Path, page: Path) -> str:
     """A relative address of ``target`` from the folder ``page``, percent-encoded; of a directory, with a slash behind it."""
-    target, page = target.resolve(), page.resolve()
     try:
-        relative = os.path.relpath(target, page)
+        relative = os.path.relpath(target, page)  # as text: so does a browser, which follows no links on disk
     except ValueError:  # another drive
-        return target.as_uri()
+        return target.absolute().as_uri()
     address = quote(os.fsencode(Path(relative).as_posix()))
     if ":" in address.split("/")[0]:  # would read as a scheme
         address = f"./{address}"

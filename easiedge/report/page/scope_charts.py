@@ -8,15 +8,14 @@ from typing import Any
 
 from easiedge.report.page.chart import Axis, Forest, Series
 from easiedge.report.page.labels import without_scope
-from easiedge.report.page.scopes import ScopePair, accuracy
+from easiedge.report.page.scopes import ScopePair
 from easiedge.report.page.sections import Section
-from easiedge.report.runs.run import Run
 
-MOST_ROWS = 40
+MOST_ROWS = 30
 
 
 def scope_chart(section: Section, pairs: Sequence[ScopePair]) -> Forest | None:
-    """Differences in accuracy with their intervals, at most 40; None without any pair."""
+    """Differences in accuracy with their intervals, at most 30; None without any pair."""
     if not pairs:
         return None
     shown = sorted(pairs, key=lambda p: -p.difference.spread.n)[:MOST_ROWS] if len(pairs) > MOST_ROWS else list(pairs)
@@ -40,13 +39,13 @@ def scope_rows(section: Section, pairs: Sequence[ScopePair]) -> list[dict[str, A
     """What the table shows of each pair; shares and accuracies in [0, 1]."""
     rows = []
     for pair in pairs:
-        a, b, d = pair.overall.over_seeds(accuracy), pair.layerwise.over_seeds(accuracy), pair.difference
+        a, b, d = pair.overall.accuracy, pair.layerwise.accuracy, pair.difference
         rows.append(
             {
                 "section": section.title, "setting": pair_name(section, pair), "n": d.spread.n, "overall": a, "layerwise": b, "difference": d.spread,
                 "t_p": d.t_p, "corrected": pair.corrected, "wilcoxon_p": d.wilcoxon_p, "why_not": d.why_not,
-                "macs": tuple(_mean(s.by_seed(_removed("macs"))) for s in (pair.overall, pair.layerwise)),
-                "params": tuple(_mean(s.by_seed(_removed("params"))) for s in (pair.overall, pair.layerwise)),
+                "macs": tuple(1.0 - s.left("macs") for s in (pair.overall, pair.layerwise)),
+                "params": tuple(1.0 - s.left("params") for s in (pair.overall, pair.layerwise)),
             }
         )  # fmt: skip
     return rows
@@ -55,17 +54,6 @@ def scope_rows(section: Section, pairs: Sequence[ScopePair]) -> list[dict[str, A
 def pair_name(section: Section, pair: ScopePair) -> str:
     """The setting's name without the scope."""
     return without_scope(section.labels[pair.overall.key], pair.overall.scope)
-
-
-def _removed(quantity: str) -> Any:
-    def share(run: Run) -> float:
-        return run.removed(quantity) or 0.0
-
-    return share
-
-
-def _mean(values: dict[int, float]) -> float:
-    return sum(values.values()) / len(values)
 
 
 def _ends(values: Any) -> tuple[float, ...]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from easiedge.report.page.settings import SCOPE, Key, Setting
 from easiedge.report.paired import PairedDifference, holm, paired
-from easiedge.report.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +31,6 @@ def scope_pairs(settings: Sequence[Setting]) -> tuple[ScopePair, ...]:
         if setting.scope in by_scope:
             by_scope[setting.scope][setting.without(SCOPE)] = setting
     both = [(s, by_scope["layerwise"][key]) for key, s in by_scope["global"].items() if key in by_scope["layerwise"]]
-    differences = [paired(a.by_seed(accuracy), b.by_seed(accuracy)) for a, b in both]
+    differences = [paired(a.accuracies, b.accuracies) for a, b in both]
     corrected = holm([d.t_p for d in differences])
     return tuple(ScopePair(a, b, d, p) for (a, b), d, p in zip(both, differences, corrected, strict=True))
-
-
-def accuracy(run: Run) -> float:
-    """Test accuracy at the end, in [0, 1]."""
-    return run.accuracy

@@ -11,10 +11,9 @@ from easiedge.report.page.cost_charts import cost_charts
 from easiedge.report.page.details import FRAMES, LAYERS, LAYERS_FRAME, Detail, detail_of, framed, layers_chart
 from easiedge.report.page.influence_charts import influence_charts
 from easiedge.report.page.scope_charts import scope_chart, scope_rows
-from easiedge.report.page.scopes import ScopePair, accuracy, scope_pairs
+from easiedge.report.page.scopes import ScopePair, scope_pairs
 from easiedge.report.page.sections import Section
 from easiedge.report.paired import SINGLE
-from easiedge.report.runs.run import Run
 
 MOST_ROWS = 200  # of a table that is not paged
 POINTS = 120_000  # of all curves of a page together
@@ -97,7 +96,7 @@ def _line(section: Section) -> str:
 
 def _notes(section: Section) -> list[str]:
     notes = []
-    single = sum(len(s.by_seed(accuracy)) == 1 for s in section.settings)
+    single = sum(len(s.accuracies) == 1 for s in section.settings)
     if single:
         which = (
             "No setting has"
@@ -105,7 +104,7 @@ def _notes(section: Section) -> list[str]:
             else f"{_count(single, 'setting')} of {len(section.settings):,} do not have"
         )
         notes.append(f"{which} more than one seed: {SINGLE}.")
-    again = sum(len(s.runs) - len(s.by_seed(accuracy)) for s in section.settings)
+    again = sum(len(s.runs) - len(s.accuracies) for s in section.settings)
     if again:
         notes.append(
             f"{_count(again, 'run')} repeat a setting and seed that is there already: such runs count once, with their mean."
@@ -123,16 +122,10 @@ def _absent(details: Sequence[Detail]) -> list[str]:
 
 
 def _setting_rows(section: Section) -> list[dict[str, Any]]:
-    def left(quantity: str) -> Any:
-        def share(run: Run) -> float:
-            return 1.0 - (run.removed(quantity) or 0.0)
-
-        return share
-
     return [
         {
-            "section": section.title, "name": section.labels[s.key], "accuracy": s.over_seeds(accuracy), "macs": s.over_seeds(left("macs")).mean,
-            "params": s.over_seeds(left("params")).mean, "filters": s.over_seeds(left("filters")).mean,
+            "section": section.title, "name": section.labels[s.key], "accuracy": s.accuracy, "macs": s.left("macs"),
+            "params": s.left("params"), "filters": s.left("filters"),
         }
         for s in section.settings
     ]  # fmt: skip

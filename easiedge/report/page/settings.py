@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from easiedge.report.paired import Spread, spread
 from easiedge.report.runs.run import Run
@@ -60,9 +61,24 @@ class Setting:
             found.setdefault(run.seed, []).append(figure(run))
         return {seed: sum(values) / len(values) for seed, values in found.items()}
 
-    def over_seeds(self, figure: Callable[[Run], float]) -> Spread:
-        """Mean and interval of a figure."""
-        return spread(list(self.by_seed(figure).values()))
+    def mean(self, figure: Callable[[Run], float]) -> float:
+        """Of a figure, each seed counted once."""
+        values = self.by_seed(figure).values()
+        return sum(values) / len(values)
+
+    def left(self, quantity: str) -> float:
+        """Share of ``filters``, ``params`` or ``macs`` that stays, the mean over the seeds."""
+        return self.mean(lambda run: 1.0 - (run.removed(quantity) or 0.0))
+
+    @cached_property
+    def accuracies(self) -> dict[int, float]:
+        """Test accuracy at the end of each seed."""
+        return self.by_seed(lambda run: run.accuracy)
+
+    @cached_property
+    def accuracy(self) -> Spread:
+        """Mean and interval of the test accuracy."""
+        return spread(list(self.accuracies.values()))
 
     def without(self, *names: str) -> Key:
         """The key but for these names; one that ends in a dot stands for all that begin with it."""

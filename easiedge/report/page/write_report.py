@@ -13,6 +13,7 @@ from easiedge import __version__
 from easiedge.atomic import write_atomically
 from easiedge.errors import RunError
 from easiedge.report.page.chart import Chart, plain
+from easiedge.report.page.collector import collector_paused
 from easiedge.report.page.csv_file import csv_text, rows_text
 from easiedge.report.page.differences import differences
 from easiedge.report.page.head import head_of
@@ -53,7 +54,11 @@ def write_report(root: Path, out: Path | None = None, title: str | None = None) 
         RunError: ``root`` is no folder, or holds nothing that could be shown.
         EasiEdgeError: ``out`` cannot be written.
     """
-    root = Path(root)
+    with collector_paused():
+        return _write_report(Path(root), out, title)
+
+
+def _write_report(root: Path, out: Path | None, title: str | None) -> Report:
     found = find_runs(root)
     sensitivities, unread = _sensitivities(found.sensitivities)
     skipped = (*found.skipped, *unread)
