@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -48,5 +49,5 @@ def picture(chart: Chart) -> Figure:
         figure = Figure(figsize=(width, height))
         axes: Any = figure.subplots()
         draw(axes, chart)
-        axes.set_title(clean(chart.title), loc="left", wrap=True)
+        axes.set_title(textwrap.fill(clean(chart.title), round(13 * width)), loc="left")
     return figure
