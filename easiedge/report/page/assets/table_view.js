@@ -50,7 +50,7 @@ function startTable(host, data) {
       const button = element("button", { type: "button", on: { click: () => sortBy(column) } }, column.title, arrow);
       const unit = column.form === "percent" ? element("span", { class: "unit" }, " %") : "";
       if (unit) button.insertBefore(unit, arrow);
-      const attributes = { scope: "col", class: (column.form === "text" ? "" : "number ") + (column.config ? "config" : "") };
+      const attributes = { scope: "col", "data-column": column.name, class: (column.form === "text" ? "" : "number ") + (column.config ? "config" : "") };
       if (sorted) attributes["aria-sort"] = state.descending ? "descending" : "ascending";
       titles.append(element("th", attributes, button));
       fields.append(element("td", {}, field(column)));
