@@ -220,7 +220,7 @@ def test_score_walks_the_curves_by_turns(finished):
         (["prune", "data.batch_size=1", *QUICK], "single image"),
         (["prune", "logger.online=true"], "key"),
         (["prune", "-m", "data=zzz", "seed=0,1"], "cifar10"),
-        (["compare"], "not in this version"),
+        (["export"], "not in this version"),
         (["prune", "calibration.images=100000"], "more than the"),
         (["score", "fidelity.criteria=[magic]"], "unknown criterion 'magic'"),
         (

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 from base64 import b64decode
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 import wandb
 import wandb_file
+import wandb_server
 
 import easiedge
 from easiedge.cli import run
@@ -174,3 +177,25 @@ def test_a_data_directory_that_is_set_is_used(tmp_path, monkeypatch):
     (artifact,) = wandb_file.logged(file).artifacts.values()
     assert all((tmp_path / "own") in Path(e.local_path).parents for e in artifact.manifest.contents)
     assert wandb.run is None
+
+
+def test_sync_sends_the_network_the_table_and_the_pictures_later(folder, file, metrics, tmp_path):
+    """``wandb sync`` itself, against a server on this machine that takes everything."""
+    copy = tmp_path / "wandb" / file.parent.name  # sync writes into the run's folder
+    shutil.copytree(file.parent, copy)
+    own = {"WANDB_API_KEY": wandb_server.KEY, "HOME": str(tmp_path), "WANDB_ERROR_REPORTING": "false"}
+    with wandb_server.Server() as server:
+        environment = (
+            {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")} | own | {"WANDB_BASE_URL": server.url}
+        )
+        command = [sys.executable, "-m", "wandb", "sync", str(copy)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    name = "lenet-digits-easiedge-3"
+    for part in ("model.safetensors", "architecture.json"):
+        assert server.uploads[f"/artifact/{name}/{part}"] == (folder / "pruned" / part).read_bytes()
+    assert name in server.committed and len(server.committed) == 2
+    (model,) = (a for a in server.artifacts if a["artifactTypeName"] == "model")
+    assert json.loads(model["metadata"])["pruned/accuracy"] == metrics["pruned"]["accuracy"]
+    sent = " ".join(server.uploads)
+    assert "layers.table.json" in sent and all(f"/run/media/images/{p}" in sent for p in PICTURES)
