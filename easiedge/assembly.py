@@ -126,7 +126,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     for limit in slack(budget, cost):
         log.warning("%s holds already for the dense network: nothing has to go for it", limit)
     logger = make_logger(
-        cfg.logger.kind, directory, project=cfg.logger.project, name=f"{names.method}-{names.model}-{names.data}-{cfg.seed}",
+        cfg.logger.kind, directory, project=cfg.logger.project, name=_title(names, cfg.seed, directory),
         group=cfg.logger.group or names.sweep, tags=[names.method, names.model, names.data, *cfg.logger.tags], online=cfg.logger.online,
         config={**OmegaConf.to_container(cfg, resolve=True), "study": asdict(names)},  # type: ignore[dict-item]
     )  # fmt: skip
@@ -182,6 +182,11 @@ def _names(cfg: DictConfig) -> Names:
     model = cfg.model.get("name") or str(cfg.model._target_).rpartition(".")[2]
     sweep = Path(hydra.sweep.dir).name if str(hydra.mode).endswith("MULTIRUN") else None
     return Names(chosen["data"], model, chosen["method"], sweep)
+
+
+def _title(names: Names, seed: int, directory: Path) -> str:
+    """What loggers call the run; the jobs of a sweep are told apart by their directories."""
+    return "-".join([names.method, names.model, names.data, str(seed), *([directory.name] if names.sweep else [])])
 
 
 def make_budget(cfg: DictConfig) -> Budget:

@@ -156,7 +156,7 @@ def test_a_method_without_admm_has_no_residuals(folder, tmp_path, monkeypatch):
     assert run(["prune", "-m", *options[1:], "method=one_shot", weights, "hydra.sweep.dir=my-study"]) == 0
     (file,) = Path("my-study/0/wandb").glob("offline-run-*/run-*.wandb")
     found = wandb_file.logged(file)
-    assert found.run.run_group == "my-study"
+    assert (found.run.run_group, found.run.display_name) == ("my-study", "one_shot-lenet-digits-3-0")
     assert not [name for name in found.summary if name.startswith("admm/")]
     assert found.artifacts["lenet-digits-one_shot-3"].type == "model"
 
@@ -189,7 +189,7 @@ def test_sync_sends_the_network_the_table_and_the_pictures_later(folder, file, m
             {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")} | own | {"WANDB_BASE_URL": server.url}
         )
         command = [sys.executable, "-m", "wandb", "sync", str(copy)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     name = "lenet-digits-easiedge-3"
     for part in ("model.safetensors", "architecture.json"):
