@@ -26,7 +26,7 @@ def read_config(path: Path) -> dict[str, Setting]:
     """
     text = read_text(path)
     try:
-        found = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+        found = yaml.load(text, Loader=LOADER)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark is not None else ""
@@ -56,7 +56,9 @@ def _take(value: Any, left: list[int], file: str, depth: int) -> None:
     """Count the values in a leaf, so that aliases of aliases end early."""
     left[0] -= 1
     if left[0] < 0 or depth > DEEPEST:
-        raise RunError(f"{file} holds more than {MOST} values or is nested without end: no configuration of easiedge does")
+        raise RunError(
+            f"{file} holds more than {MOST} values or is nested without end: no configuration of easiedge does"
+        )
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple | set) else ()
     for each in inner:
         _take(each, left, file, depth + 1)
