@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.95
 SINGLE = "one seed gives no spread: run more seeds for an interval"
@@ -78,7 +78,7 @@ def spread(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread:
     if len(x) < 2:
         return Spread(len(x), float(x.mean()) if len(x) else math.nan, None, None, None)
     mean, deviation = float(x.mean()), float(x.std(ddof=1))
-    half = float(stats.t.ppf((1 + confidence) / 2, len(x) - 1)) * deviation / math.sqrt(len(x))
+    half = float(special.stdtrit(len(x) - 1, (1 + confidence) / 2)) * deviation / math.sqrt(len(x))
     return Spread(len(x), mean, deviation, mean - half, mean + half)
 
 
@@ -100,8 +100,9 @@ def paired(a: Mapping[int, float], b: Mapping[int, float], confidence: float = C
         return PairedDifference(
             seeds, found, None, _wilcoxon(differences), f"{same}: a t-test has no spread to judge by"
         )
-    t = stats.ttest_1samp(differences, 0.0)
-    return PairedDifference(seeds, found, float(t.pvalue), _wilcoxon(differences), "")
+    n = len(seeds)
+    t = found.mean / (float(differences.std(ddof=1)) / math.sqrt(n))
+    return PairedDifference(seeds, found, 2 * float(special.stdtr(n - 1, -abs(t))), _wilcoxon(differences), "")
 
 
 def _wilcoxon(differences: np.ndarray) -> float | None:
@@ -111,13 +112,16 @@ def _wilcoxon(differences: np.ndarray) -> float | None:
         return None
     left = differences[differences != 0]  # Wilcoxon's own treatment of zeros
     sizes = np.abs(left)
-    if len(left) <= 13 and len(np.unique(sizes)) < len(sizes):  # ties: every sign pattern, at most 8,192
-        ranks = stats.rankdata(sizes)
+    if len(left) <= 13:  # every sign pattern, at most 8,192: exact with ties too
+        places, counts = np.unique(sizes, return_inverse=True, return_counts=True)[1:]
+        ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]  # ties share the mean of theirs
         signs = (np.arange(2 ** len(left))[:, None] >> np.arange(len(left))) & 1
         sums = signs @ ranks
         centre = ranks.sum() / 2
         far = abs(ranks[left > 0].sum() - centre)
         return float(np.mean(np.abs(sums - centre) >= far - 1e-9))
+    from scipy import stats  # takes most of a second to load
+
     method = "exact" if len(left) <= 50 and len(np.unique(sizes)) == len(sizes) else "asymptotic"
     return float(stats.wilcoxon(left, method=method).pvalue)
 

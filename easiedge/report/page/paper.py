@@ -23,19 +23,24 @@ STYLE = {
 }  # fmt: skip
 
 
+def files_of(chart: Chart, folder: Path) -> tuple[Path, Path]:
+    """Where a chart goes: ``KEY.png`` and ``KEY.svg``."""
+    return folder / f"{chart.key}.png", folder / f"{chart.key}.svg"
+
+
 def write_pictures(charts: Iterable[Chart], folder: Path) -> list[Path]:
-    """``KEY.png`` and ``KEY.svg`` of each chart; returns the files."""
+    """PNG and SVG of each chart; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # names in scripts that the font does not have
         for chart in charts:
             figure = picture(chart)
             around = figure.get_tightbbox().padded(0.05)
-            for suffix, options in (("png", {"dpi": DPI}), ("svg", {"metadata": {"Date": None}})):
-                path = folder / f"{chart.key}.{suffix}"
-                figure.savefig(path, bbox_inches=around, **options)
-                written.append(path)
+            png, svg = files_of(chart, folder)
+            figure.savefig(png, dpi=DPI, bbox_inches=around)
+            figure.savefig(svg, bbox_inches=around, metadata={"Date": None})
+            written += [png, svg]
     return written
 
 

@@ -92,7 +92,7 @@ def sensitivity_charts(found: Sensitivity, number: int) -> tuple[Lines, Heat]:
         marks=False,
     )
     lines = (
-        Series(g.name, found.shares, g.accuracy, hue=i, shade=None if few else i / most)
+        Series(g.name, found.shares, g.accuracy, hue=i, marks=few, shade=None if few else i / most)
         for i, g in enumerate(found.groups)
     )
     note = "" if few else "Colours go from the first layer to the last; the name of a line shows under the pointer."

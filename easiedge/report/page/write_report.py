@@ -19,7 +19,7 @@ from easiedge.report.page.differences import differences
 from easiedge.report.page.head import head_of
 from easiedge.report.page.links import link, shown
 from easiedge.report.page.page import page_text
-from easiedge.report.page.paper import write_pictures
+from easiedge.report.page.painter import Painter
 from easiedge.report.page.section_page import section_page
 from easiedge.report.page.sections import sections_of
 from easiedge.report.page.sensitivity import Sensitivity, cost_sentence, read_sensitivity, sensitivity_charts
@@ -54,11 +54,11 @@ def write_report(root: Path, out: Path | None = None, title: str | None = None) 
         RunError: ``root`` is no folder, or holds nothing that could be shown.
         EasiEdgeError: ``out`` cannot be written.
     """
-    with collector_paused():
-        return _write_report(Path(root), out, title)
+    with Painter() as painter, collector_paused():
+        return _write_report(Path(root), out, title, painter)
 
 
-def _write_report(root: Path, out: Path | None, title: str | None) -> Report:
+def _write_report(root: Path, out: Path | None, title: str | None, painter: Painter) -> Report:
     found = find_runs(root)
     sensitivities, unread = _sensitivities(found.sensitivities)
     skipped = (*found.skipped, *unread)
@@ -88,7 +88,7 @@ def _write_report(root: Path, out: Path | None, title: str | None) -> Report:
     write_atomically(out / "runs.csv", csv_text(columns))
     write_atomically(out / "settings.csv", rows_text([row for page in pages for row in page.rows]))
     write_atomically(out / "global_layerwise.csv", rows_text([row for page in pages for row in page.pairs]))
-    pictures = write_pictures(
+    pictures = painter.draw(
         [*(c for page in pages for c in page.pictures), *(charts[k] for s in listed for k in s["charts"])],
         out / "pictures",
     )
