@@ -14,12 +14,13 @@ COMMANDS = {
     "score": "how faithful criteria are to the exact information gain",
     "sensitivity": "accuracy as one layer at a time loses units, without fine-tuning",
     "compare": "global against layerwise at matched budgets, paired by seed, with intervals and tests",
-    "report": "one page and tables from the runs below a directory (not in this version)",
+    "report": "one page, tables and pictures from the runs below a directory",
     "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
     "workspace": "the W&B dashboard with the right panels: ENTITY/PROJECT, or FILE.json to look at it",
     "bench": "milliseconds on this device, layer by layer: makes a latency table",
 }
-READY = ("train", "prune", "score", "sensitivity", "compare", "workspace", "bench")
+READY = ("train", "prune", "score", "sensitivity", "compare", "report", "workspace", "bench")
+PLAIN = ("report", "workspace")  # commands with arguments of their own instead of Hydra's overrides
 ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
@@ -38,6 +39,7 @@ examples:
   easiedge score data=cifar10 data.root=DIR model=resnet56 weights=FILE fidelity.share=0.25
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
   easiedge compare compare.budgets=[0.3,0.5,0.7] compare.seeds=5
+  easiedge report multirun                                              a page over all runs below a folder
   easiedge bench model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
 
 exit status: 0 done, 2 the request was wrong, 1 it broke while running, 130 interrupted"""
@@ -73,10 +75,8 @@ def run(argv: list[str]) -> int:
         return refuse(
             f"'easiedge {command}' is not in this version: it comes with a later one; 'easiedge prune' is ready"
         )
-    if command == "workspace":
-        from easiedge.report.workspace import make_workspace
-
-        return _guarded(lambda: make_workspace(overrides))
+    if command in PLAIN:
+        return _guarded(lambda: _plain(command, overrides))
     return _guarded(lambda: _hydra(command, overrides))
 
 
@@ -114,6 +114,17 @@ def _guarded(job: Callable[[], int]) -> int:
             file=sys.stderr,
         )
         return 1
+
+
+def _plain(command: str, arguments: list[str]) -> int:
+    """Run a command that Hydra does not configure."""
+    if command == "report":
+        from easiedge.report.page.command import report
+
+        return report(arguments)
+    from easiedge.report.workspace import make_workspace
+
+    return make_workspace(arguments)
 
 
 def _hydra(command: str, overrides: list[str]) -> int:

@@ -26,3 +26,7 @@ class EquivalenceError(EasiEdgeError):
 
 class TrainingError(EasiEdgeError):
     """Training that cannot go on, such as a loss that is not finite; says which state was kept."""
+
+
+class RunError(EasiEdgeError):
+    """A run directory, or a folder of them, that cannot be read; names the file and what is wrong in it."""

@@ -16,16 +16,17 @@ from omegaconf import DictConfig
 from easiedge.atomic import write_atomically
 from easiedge.compare.cell import FAILURE, Cell, run_cell
 from easiedge.compare.cells import Plan, plan
-from easiedge.compare.finished import UnusableError, check_settings, finished_metrics
+from easiedge.compare.finished import check_settings, finished_metrics
 from easiedge.compare.launch import CELLS, Launcher, Watch
 from easiedge.compare.request import Request, request_of
 from easiedge.configuration import composed
-from easiedge.errors import EasiEdgeError
+from easiedge.errors import EasiEdgeError, RunError
 from easiedge.report.comparison import Result, comparison
 from easiedge.report.comparison_files import STEM, write_comparison
 from easiedge.report.comparison_latex import as_latex
 from easiedge.report.comparison_picture import draw_comparison
 from easiedge.report.comparison_terminal import print_comparison
+from easiedge.report.page.write_report import write_report
 
 
 def compare(folder: Path, overrides: Sequence[str]) -> int:
@@ -90,7 +91,7 @@ def _is_done(cell: Cell, asked: DictConfig, directory: Path) -> bool:
     try:
         if finished_metrics(home) is None:
             return False
-    except UnusableError as reason:
+    except RunError as reason:
         _say(f"{reason}: run again")
         return False
     asked.seed = cell.seed  # all that seeds of a setting differ in
@@ -131,6 +132,7 @@ def _write(request: Request, planned: Plan, directory: Path, show: bool = False)
     draw_comparison(found, directory / STEM)
     if show:
         print_comparison(found, directory)
+        print(f"page of all runs: {write_report(directory).page}")
     return failures
 
 
@@ -145,7 +147,7 @@ def _results(cells: Sequence[Cell], directory: Path) -> tuple[list[Result], dict
                 results.append(Result(s.method, s.scope, s.budget, cell.seed, metrics))
                 continue
             reason = (home / FAILURE).read_text().strip() if (home / FAILURE).exists() else "it did not finish"
-        except (UnusableError, OSError) as error:
+        except (RunError, OSError) as error:
             reason = str(error)
         failures[cell.name] = reason
     return results, failures

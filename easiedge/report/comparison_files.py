@@ -1,20 +1,17 @@
-"""A comparison as JSON, Markdown and CSV, and its cells as text."""
+"""The files of a comparison, and its cells as text."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from easiedge.atomic import write_atomically
 from easiedge.report.comparison import Comparison, Difference, Row
+from easiedge.report.comparison_record import as_json
 from easiedge.report.paired import ASSUMPTIONS, PairedDifference, Spread
-from easiedge.report.record import finite
 
-SCHEMA = 1
 STEM = "comparison"
 CONTROL = "control"
 HEAD = (
@@ -38,12 +35,6 @@ def write_comparison(found: Comparison, directory: Path) -> list[Path]:
     for path, text in zip(paths, texts.values(), strict=True):
         write_atomically(path, text)
     return paths
-
-
-def as_json(found: Comparison) -> str:
-    """Every figure."""
-    record = {"schema": SCHEMA, **asdict(found)}
-    return json.dumps(finite(record), indent=1, allow_nan=False) + "\n"
 
 
 def as_csv(found: Comparison) -> str:

@@ -5,27 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 from torch import Tensor, nn
 
 from easiedge.model.count import layer_macs
 from easiedge.model.operations import CONVOLUTIONS
+from easiedge.report.layer_row import LayerRow
 from easiedge.unit import FilterGroup
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """One convolution or linear layer before and after; MACs are per image, parameters the layer's own."""
-
-    group: str
-    layer: str
-    units_before: int
-    units_after: int
-    params_before: int
-    params_after: int
-    macs_before: int
-    macs_after: int
 
 
 def layer_rows(

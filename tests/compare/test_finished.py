@@ -5,12 +5,14 @@ import json
 import pytest
 from omegaconf import OmegaConf
 
-from easiedge.compare.finished import UnusableError, check_settings, finished_metrics
-from easiedge.errors import EasiEdgeError
+from easiedge.compare.finished import check_settings, finished_metrics
+from easiedge.errors import EasiEdgeError, RunError
 
 WHOLE = {
-    "model": "m", "data": "d", "versions": {}, "dense": {"accuracy": 0.9}, "pruned": {"accuracy": 0.8, "accuracy_before_finetune": 0.5},
-    "budget": {"achieved": {}}, "seconds": {"total": 1.0},
+    "schema": 1, "seed": 0, "method": "one_shot", "model": "m", "data": "d", "versions": {},
+    "dense": {"accuracy": 0.9, "filters": 10, "params": 100, "macs": 1000}, "masked": {"accuracy": 0.5},
+    "pruned": {"accuracy": 0.8, "accuracy_before_finetune": 0.5, "filters": 5, "params": 50, "macs": 500},
+    "budget": {"requested": {"filters_removed": 0.5}, "achieved": {"filters_removed": 0.5}, "reached": True}, "seconds": {"total": 1.0},
 }  # fmt: skip
 
 
@@ -31,16 +33,16 @@ def test_whole_figures_are_taken(tmp_path):
         json.dumps(WHOLE)[:-30],
         "",
         "[]",
-        json.dumps(WHOLE | {"pruned": {"accuracy": None, "accuracy_before_finetune": 0.5}}),
-        json.dumps(WHOLE | {"pruned": {"accuracy": float("nan"), "accuracy_before_finetune": 0.5}}),
-        json.dumps(WHOLE | {"pruned": {"accuracy": 80, "accuracy_before_finetune": 0.5}}),
-        json.dumps(WHOLE | {"pruned": {"accuracy": "0.8", "accuracy_before_finetune": 0.5}}),
+        json.dumps(WHOLE | {"pruned": WHOLE["pruned"] | {"accuracy": None}}),
+        json.dumps(WHOLE | {"pruned": WHOLE["pruned"] | {"accuracy": float("nan")}}),
+        json.dumps(WHOLE | {"pruned": WHOLE["pruned"] | {"accuracy": 80}}),
+        json.dumps(WHOLE | {"pruned": WHOLE["pruned"] | {"accuracy": "0.8"}}),
         json.dumps(WHOLE | {"dense": 0.9}),
-        json.dumps({k: v for k, v in WHOLE.items() if k != "budget"}),
+        json.dumps({k: v for k, v in WHOLE.items() if k != "pruned"}),
     ],
 )
 def test_half_or_hand_edited_figures_are_named(tmp_path, text):
-    with pytest.raises(UnusableError, match=r"metrics\.json"):
+    with pytest.raises(RunError, match=r"metrics\.json"):
         finished_metrics(write(tmp_path, text))
 
 

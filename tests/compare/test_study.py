@@ -100,7 +100,7 @@ def test_what_has_finished_is_not_run_again(finished, ran, capsys):
     assert run(["compare", *SMALL, f"hydra.run.dir={finished}"]) == 0
     assert ran == [1]
     err = capsys.readouterr().err
-    assert "metrics.json cannot be read" in err and "run again" in err and "6 cells, 5 of them finished before" in err
+    assert "metrics.json" in err and "run again" in err and "6 cells, 5 of them finished before" in err
 
 
 def test_cells_of_other_settings_are_not_mixed_in(finished, ran, capsys):

@@ -9,10 +9,12 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
+from easiedge.errors import RunError
 from easiedge.report.comparison import Result, comparison
-from easiedge.report.comparison_files import as_csv, as_json, as_markdown
+from easiedge.report.comparison_files import as_csv, as_markdown
 from easiedge.report.comparison_latex import as_latex, latex
 from easiedge.report.comparison_picture import draw_comparison
+from easiedge.report.comparison_record import as_json, comparison_of
 from easiedge.report.comparison_terminal import print_comparison
 
 ABOUT = {"model": "net", "data": "images", "by": "filters_removed", "epochs": 3, "confidence": 0.95, "seeds": [0, 1, 2]}
@@ -90,7 +92,6 @@ def test_markdown_and_csv_hold_the_figures(found):
     rows = list(csv.DictReader(io.StringIO(as_csv(found))))
     assert [float(r["accuracy"]) for r in rows] == pytest.approx([0.91, 0.9, 0.85, 0.87833333, 0.81666667], abs=1e-6)
     assert rows[0]["budget"] == "" and rows[1]["reached"] == "3"
-    assert json.loads(as_json(found))["schema"] == 1
 
 
 def test_names_cannot_break_out_of_the_tables(tmp_path):
@@ -146,3 +147,28 @@ def test_pictures_are_drawn_for_any_number_of_methods(tmp_path):
     one = {("m", "global", 0.5): [0.9]}
     assert draw_comparison(comparison(results(one), ABOUT | {"by": "latency_ms_max"}, {}), tmp_path / "d")
     assert draw_comparison(comparison(results({("", "", None): [0.9]}), ABOUT, {}), tmp_path / "e") == []
+
+
+def test_what_is_saved_comes_back(found):
+    assert comparison_of(as_json(found)) == found
+    alone = comparison([r for r in results() if r.seed == 0], ABOUT, {"cell": "why"})
+    again = comparison_of(as_json(alone))
+    assert as_markdown(again) == as_markdown(alone)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.update(schema=2),
+        lambda r: r.pop("rows"),
+        lambda r: r["rows"][0].update(odd=1),
+        lambda r: r.update(dense=3),
+    ],
+)
+def test_what_was_not_saved_by_us_is_refused(found, change):
+    record = json.loads(as_json(found))
+    change(record)
+    with pytest.raises(RunError, match="comparison"):
+        comparison_of(json.dumps(record))
+    with pytest.raises(RunError):
+        comparison_of("[")

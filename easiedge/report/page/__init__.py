@@ -1,0 +1,1 @@
+"""``easiedge report``: one page, a table and pictures from the runs below a folder."""

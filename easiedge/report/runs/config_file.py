@@ -1,0 +1,78 @@
+"""``config.yaml`` as dotted names with plain values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from easiedge.errors import RunError
+from easiedge.report.runs.run import Setting
+from easiedge.report.runs.text import read_text
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain values only: no tag can make an object
+MOST, DEEPEST, LONGEST = 5_000, 24, 4_000
+
+
+def read_config(path: Path) -> dict[str, Setting]:
+    """The configuration; a list is one value, its JSON text.
+
+    Raises:
+        RunError: no plain YAML mapping, or nested and repeated beyond what a configuration is.
+    """
+    text = read_text(path)
+    try:
+        found = yaml.load(text, Loader=LOADER)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark is not None else ""
+        raise RunError(f"{path.name} is no plain YAML{where}") from error
+    if not isinstance(found, Mapping):
+        raise RunError(f"{path.name} does not hold a mapping")
+    budget = [MOST]
+    flat = dict(_leaves(found, "", 0, budget, path.name))
+    return {_whole(name)[:LONGEST]: value for name, value in flat.items()}
+
+
+def _leaves(
+    values: Mapping[Any, Any], prefix: str, depth: int, left: list[int], file: str
+) -> Iterator[tuple[str, Setting]]:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            if depth >= DEEPEST:
+                raise RunError(f"{file} is nested more than {DEEPEST} deep at {name[:80]}")
+            yield from _leaves(value, f"{name}.", depth + 1, left, file)
+        else:
+            _take(value, left, file, 0)
+            yield name, _plain(value)
+
+
+def _take(value: Any, left: list[int], file: str, depth: int) -> None:
+    """Count the values in a leaf, so that aliases of aliases end early."""
+    left[0] -= 1
+    if left[0] < 0 or depth > DEEPEST:
+        raise RunError(
+            f"{file} holds more than {MOST} values or is nested without end: no configuration of easiedge does"
+        )
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple | set) else ()
+    for each in inner:
+        _take(each, left, file, depth + 1)
+
+
+def _plain(value: Any) -> Setting:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    text = _whole(value) if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _whole(text: str) -> str:
+    """The text with question marks for halves of characters, which no file can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
