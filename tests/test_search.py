@@ -150,7 +150,7 @@ def test_an_objective_is_returned_in_any_run_and_changes_nothing(capsys):
     assert "objective pruned.macs is None" in capsys.readouterr().err
 
 
-SWEEP = Path(__file__).resolve().parents[1] / "experiments" / "wandb" / "sweep.yaml"
+SWEEP = Path(__file__).resolve().parents[1] / "experiments" / "weights_and_biases" / "sweep.yaml"
 
 
 @pytest.mark.skipif(not SWEEP.is_file(), reason="experiments/ is not in this copy")
