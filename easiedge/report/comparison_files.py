@@ -112,9 +112,22 @@ def heading(found: Comparison) -> str:
     """What was compared, in one line."""
     about = found.about
     return (
-        f"{about['model']} on {about['data']}, matched in {str(about['by']).replace('_', ' ')}, {about['epochs']} epoch{'s' * (about['epochs'] != 1)} of training for each after the dense network (control: the dense network, trained as long); "
+        f"{about['model']} on {about['data']}, matched in {quantity(str(about['by']))}, {about['epochs']} epoch{'s' * (about['epochs'] != 1)} of training for each after the dense network (control: the dense network, trained as long); "
         f"dense {interval(found.dense)} % (test accuracy, mean ± half of the {100 * about['confidence']:g} % interval)"
     )  # fmt: skip
+
+
+def quantity(by: str) -> str:
+    """The matched budget in words."""
+    words = {
+        "filters": "filters",
+        "params": "parameters",
+        "macs": "MACs",
+        "latency": "milliseconds",
+        "memory": "activation memory",
+        "artifact": "artifact size",
+    }
+    return words.get(by.partition("_")[0], by) + (" removed" if by.endswith("_removed") else "")
 
 
 def table(found: Comparison) -> list[list[str]]:
@@ -159,9 +172,14 @@ def points(d: PairedDifference) -> str:
     s = d.spread
     if s.n == 0:
         return "-"
-    return f"{100 * s.mean:+.2f}" + (
-        f" [{100 * s.low:+.2f}, {100 * s.high:+.2f}]" if s.high is not None and s.low is not None else ""
+    return signed(s.mean) + (
+        f" [{signed(s.low)}, {signed(s.high)}]" if s.high is not None and s.low is not None else ""
     )
+
+
+def signed(share: float) -> str:
+    """Points with their sign; zero has none to lose."""
+    return f"{round(100 * share, 2) + 0.0:+.2f}"
 
 
 def p_value(p: float | None) -> str:

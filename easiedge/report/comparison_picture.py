@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from easiedge.report.comparison import Comparison, Row
+from easiedge.report.comparison_files import quantity
 from easiedge.report.pictures import MUTED
 
 COLOURS = {"global": "#1f5fa8", "layerwise": "#c2702b"}
@@ -68,11 +69,10 @@ def comparison_figure(found: Comparison, methods: Sequence[str]) -> Figure:
 
 def budget_label(by: str) -> str:
     """The name of an axis."""
-    quantity = {"filters": "filters", "params": "parameters", "macs": "MACs"}.get(by.partition("_")[0])
     return (
-        f"{quantity} removed [%]"
-        if quantity
-        else {"latency_ms_max": "latency [ms]"}.get(by, f"{by.partition('_')[0]} [MB]")
+        f"{quantity(by)} [%]"
+        if by.endswith("_removed")
+        else f"{quantity(by)} [{'ms' if by.startswith('latency') else 'MB'}]"
     )
 
 
