@@ -17,7 +17,7 @@ COLOURS = {"global": "#1f5fa8", "layerwise": "#c2702b"}
 MARKERS = {"global": "o", "layerwise": "s"}
 SHIFT = {"global": -0.012, "layerwise": 0.012}  # of the budgets' width, so that intervals stand beside each other
 NOTHING = "#9aa5b1"
-COLUMNS = 4  # of panels
+COLUMNS = 4  # of panels at most
 
 
 def draw_comparison(found: Comparison, stem: Path) -> list[Path]:
@@ -35,7 +35,7 @@ def draw_comparison(found: Comparison, stem: Path) -> list[Path]:
 def comparison_figure(found: Comparison, methods: Sequence[str]) -> Figure:
     """One column for each method: accuracy with intervals above, global minus layerwise below."""
     both = any(d.kind == "scope" for d in found.differences)
-    columns = min(len(methods), COLUMNS)
+    columns = columns_for(len(methods))
     lines = -(-len(methods) // columns)
     heights = (3, 1.5) if both else (3,)
     figure = Figure(figsize=(3.3 * columns + 0.8, lines * (sum(heights) + 0.6) + 0.5), layout="constrained")
@@ -47,12 +47,16 @@ def comparison_figure(found: Comparison, methods: Sequence[str]) -> Figure:
         _accuracy(axes[line * len(heights)][column], found, method)
         if both:
             _difference(axes[line * len(heights) + 1][column], found, method)
-        axes[(line + 1) * len(heights) - 1][column].set_xlabel(budget_label(str(found.about["by"])))
+        lowest = axes[(line + 1) * len(heights) - 1][column]
+        lowest.set_xlabel(budget_label(str(found.about["by"])))
+        lowest.tick_params(labelbottom=True)
     for i in range(len(methods), lines * columns):
         for j in range(len(heights)):
             axes[(i // columns) * len(heights) + j][i % columns].set_visible(False)
     for row in range(lines):
-        axes[row * len(heights)][0].set_ylabel("test accuracy [%]")
+        first = axes[row * len(heights)][0]
+        first.set_ylabel("test accuracy [%]")
+        first.set_ylim(*_ends(found, methods[row * columns : (row + 1) * columns]))
         if both:
             axes[row * len(heights) + 1][0].set_ylabel("global - layerwise\n[points]", fontsize=8)
     handles = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
@@ -65,6 +69,11 @@ def comparison_figure(found: Comparison, methods: Sequence[str]) -> Figure:
         fontsize=10,
     )
     return figure
+
+
+def columns_for(panels: int) -> int:
+    """Columns that leave the fewest places empty; the more of them the better where that is equal."""
+    return min(range(1, COLUMNS + 1), key=lambda c: (-panels % c + (c < min(panels, COLUMNS - 1)) * panels, -c))
 
 
 def budget_label(by: str) -> str:
@@ -113,6 +122,16 @@ def _accuracy(axes: Axes, found: Comparison, method: str) -> None:
         max(0.0, axes.get_ylim()[0]), min(axes.get_ylim()[1], 100.5)
     )  # an interval may reach beyond what can be
     _plain(axes)
+
+
+def _ends(found: Comparison, methods: Sequence[str]) -> tuple[float, float]:
+    """Of the accuracy axis: all intervals of these methods, and the dense networks; within what can be."""
+    spreads = [found.dense, *(r.accuracy for r in found.rows if r.budget is None or r.method in methods)]
+    means = [s.mean for s in spreads]
+    low = 100 * min([*means, *(s.low for s in spreads if s.low is not None)])
+    high = 100 * max([*means, *(s.high for s in spreads if s.high is not None)])
+    margin = 0.08 * max(high - low, 0.1)
+    return max(0.0, low - margin), min(100.5, high + margin)
 
 
 def _reference(axes: Axes, found: Comparison) -> None:
