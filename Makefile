@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint format bench clean
+.PHONY: help run test test-slow notebooks lint format bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ $(RUN_STAMP): $(SOURCES) | $(BIN)/python
 
 $(DEV_STAMP): $(SOURCES) | $(BIN)/python
 	@echo "installing easiedge, torch and the test tools into $(VENV): a few minutes the first time"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export,optuna,workspace]'
 	@touch $@ $(RUN_STAMP)
 
 run: $(RUN_STAMP) ## install, then the main job: prune a network for handwritten digits
@@ -35,6 +35,9 @@ test: $(DEV_STAMP) ## install with the test dependencies, then the fast tests
 
 test-slow: $(DEV_STAMP) ## the slow tests: every torchvision network at several shares, end-to-end figures
 	$(BIN)/python -m pytest -q -m slow
+
+notebooks: $(DEV_STAMP) ## run every notebook from a clean kernel
+	$(BIN)/python -m pytest -q -m slow tests/test_notebooks.py
 
 lint: $(DEV_STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ import fnmatch
 import inspect
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
 from easiedge.scoring.score_store import SharedScores
 from easiedge.store import Store
+from easiedge.training.curves import Curves
 from easiedge.training.loggers import make_logger
 from easiedge.training.shared_training import SharedTraining
 from easiedge.training.stages import Stages
@@ -125,13 +126,14 @@ def _assemble(cfg: DictConfig) -> Parts:
     for limit in slack(budget, cost):
         log.warning("%s holds already for the dense network: nothing has to go for it", limit)
     logger = make_logger(
-        cfg.logger.kind, directory, project=cfg.logger.project, name=f"{names.method}-{names.model}-{names.data}-{cfg.seed}",
+        cfg.logger.kind, directory, project=cfg.logger.project, name=_title(names, cfg.seed, directory),
         group=cfg.logger.group or names.sweep, tags=[names.method, names.model, names.data, *cfg.logger.tags], online=cfg.logger.online,
-        config=OmegaConf.to_container(cfg, resolve=True),  # type: ignore[arg-type]
+        config={**OmegaConf.to_container(cfg, resolve=True), "study": asdict(names)},  # type: ignore[dict-item]
     )  # fmt: skip
     stages = Stages(
         data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger, seed=cfg.seed,
         progress=cfg.trainer.progress, directory=directory, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
+        curves=Curves(directory / "curves.csv"),
     )  # fmt: skip
     return Parts(
         names,
@@ -180,6 +182,11 @@ def _names(cfg: DictConfig) -> Names:
     model = cfg.model.get("name") or str(cfg.model._target_).rpartition(".")[2]
     sweep = Path(hydra.sweep.dir).name if str(hydra.mode).endswith("MULTIRUN") else None
     return Names(chosen["data"], model, chosen["method"], sweep)
+
+
+def _title(names: Names, seed: int, directory: Path) -> str:
+    """What loggers call the run; the jobs of a sweep are told apart by their directories."""
+    return "-".join([names.method, names.model, names.data, str(seed), *([directory.name] if names.sweep else [])])
 
 
 def make_budget(cfg: DictConfig) -> Budget:

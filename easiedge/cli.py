@@ -12,13 +12,15 @@ COMMANDS = {
     "train": "train the dense baseline",
     "prune": "the main job: train or load, ADMM, shrink, fine-tune, artifact",
     "score": "how faithful criteria are to the exact information gain",
-    "compare": "global against layerwise at a matched budget, paired seeds (not in this version)",
+    "sensitivity": "accuracy as one layer at a time loses units, without fine-tuning",
+    "compare": "global against layerwise at matched budgets, paired by seed, with intervals and tests",
     "report": "one page, tables and pictures from the runs below a directory",
     "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
+    "workspace": "the W&B dashboard with the right panels: ENTITY/PROJECT, or FILE.json to look at it",
     "bench": "milliseconds on this device, layer by layer: makes a latency table",
 }
-READY = ("train", "prune", "score", "bench", "report")
-PLAIN = ("report",)  # commands with options of their own instead of Hydra's overrides
+READY = ("train", "prune", "score", "sensitivity", "compare", "report", "workspace", "bench")
+PLAIN = ("report", "workspace")  # commands with arguments of their own instead of Hydra's overrides
 ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
@@ -36,6 +38,7 @@ examples:
   easiedge prune data=cifar10 model=vgg16 weights=FILE budget.macs_removed=0.5 method=one_shot
   easiedge score data=cifar10 data.root=DIR model=resnet56 weights=FILE fidelity.share=0.25
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
+  easiedge compare compare.budgets=[0.3,0.5,0.7] compare.seeds=5
   easiedge report multirun                                              a page over all runs below a folder
   easiedge bench model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
 
@@ -62,7 +65,7 @@ def run(argv: list[str]) -> int:
         print(f"easiedge {__version__}")
         return 0
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(USAGE.format(commands="\n".join(f"  {name:8} {what}" for name, what in COMMANDS.items())))
+        print(USAGE.format(commands="\n".join(f"  {name:11} {what}" for name, what in COMMANDS.items())))
         return 0 if argv else 2
     command, *overrides = argv
     overrides = with_assumed(command, overrides)
@@ -73,7 +76,7 @@ def run(argv: list[str]) -> int:
             f"'easiedge {command}' is not in this version: it comes with a later one; 'easiedge prune' is ready"
         )
     if command in PLAIN:
-        return _guarded(lambda: _report(overrides))
+        return _guarded(lambda: _plain(command, overrides))
     return _guarded(lambda: _hydra(command, overrides))
 
 
@@ -102,55 +105,26 @@ def _guarded(job: Callable[[], int]) -> int:
     except BaseException as error:
         if debug:
             raise
+        from easiedge.refusal import first_line, wrong_request
+
         if (wrong := wrong_request(error)) is not None:
             return refuse(wrong)
         print(
-            f"easiedge: broke while running: {type(error).__name__}: {_first(error)} (EASIEDGE_DEBUG=1 shows where)",
+            f"easiedge: broke while running: {type(error).__name__}: {first_line(error)} (EASIEDGE_DEBUG=1 shows where)",
             file=sys.stderr,
         )
         return 1
 
 
-def wrong_request(error: BaseException | None) -> str | None:
-    """The message if the error, or what it was raised from, says that the request was wrong; else None."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+def _plain(command: str, arguments: list[str]) -> int:
+    """Run a command that Hydra does not configure."""
+    if command == "report":
+        from easiedge.report.page.command import report
 
-    from easiedge.errors import EasiEdgeError
+        return report(arguments)
+    from easiedge.report.workspace import make_workspace
 
-    seen: set[int] = set()
-    hydra_message = None
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if isinstance(error, EasiEdgeError):
-            return str(error)
-        if isinstance(error, HydraException | OmegaConfBaseException):
-            hydra_message = hydra_message or _first(error)
-        if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or getattr(
-            error, "errno", None
-        ) in (28, 30):
-            where, what = getattr(error, "filename", ""), getattr(error, "strerror", error)
-            return f"cannot use {where} ({what}): mend its permissions, free some space, or choose another place (hydra.run.dir=)"
-        error = error.__cause__
-    return hydra_message
-
-
-def _first(error: BaseException) -> str:
-    """The message in one line; Hydra's lists of available options stay in it."""
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    lines = [
-        line
-        for line in lines
-        if not line.startswith(("full_key:", "object_type=", "Set the environment variable", "Config search path"))
-    ]
-    text = " ".join(lines[:14]) or type(error).__name__
-    return text.split("Config search path")[0].strip()
-
-
-def _report(arguments: list[str]) -> int:
-    from easiedge.report.page.command import report
-
-    return report(arguments)
+    return make_workspace(arguments)
 
 
 def _hydra(command: str, overrides: list[str]) -> int:
@@ -165,23 +139,31 @@ def _hydra(command: str, overrides: list[str]) -> int:
         return refuse(f"the configuration folder {folder} is missing: install easiedge again")
     check_overrides(folder, overrides)
     os.environ.setdefault("WANDB_SILENT", "true")
+    if command == "compare" and {"-m", "--multirun"} & {*overrides}:
+        return refuse("compare runs many already: give lists instead of -m, compare.budgets=[0.3,0.5] for example")
+    if command == "compare" and not any(o.startswith("-") for o in overrides):  # flags such as --help are Hydra's
+        from easiedge.compare.study import compare
+
+        return compare(folder, overrides)
 
     failures: list[Exception] = []
 
-    def job(cfg: Any) -> None:
+    def job(cfg: Any) -> float | tuple[float, ...] | None:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
         from easiedge.pipeline import JOBS
+        from easiedge.report.objectives import objectives_of
 
         try:
-            JOBS[command](cfg)
+            return objectives_of(JOBS[command](cfg), cfg.objectives)  # for a sweeper that searches
         except Exception as error:
             if (
                 HydraConfig.get().mode is RunMode.MULTIRUN
             ):  # the launcher may run jobs elsewhere: let it carry the error
                 raise
             failures.append(error)
+            return None
 
     job.__module__ = "easiedge"
     argv, sys.argv = sys.argv, [f"easiedge {command}", *overrides]

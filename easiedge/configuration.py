@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from hydra.core.override_parser.types import Override
+from hydra.errors import MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
 
 from easiedge.errors import EasiEdgeError
+
+SWEEPER = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
 
 
 def check_overrides(folder: Path, arguments: list[str]) -> None:
     """Compose each single value of the overrides once; raises with the available options when one is wrong.
 
     Raises:
-        EasiEdgeError: an unknown option of a group, with the list of those that exist.
+        EasiEdgeError: an unknown option of a group, with the list of those that exist; a budget or an objective that cannot be.
         HydraException: anything else that does not compose.
     """
     flags = [a for a in arguments if a.startswith("-")]
     overrides = [a for a in arguments if not a.startswith("-")]
     if any(flag in ("--help", "-h", "--hydra-help", "--info", "-i", "--cfg", "-c") for flag in flags):
         return
-    parsed = OverridesParser.create().parse_overrides(overrides)
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except OverrideParseException as error:
+        raise EasiEdgeError(
+            f"{error.override} cannot be read: put quotes around values with spaces or signs, name='...' or name=['one two','three']"
+        ) from error
     first = []
     for override, text in zip(parsed, overrides, strict=True):
         group = folder / str(override.key_or_group)
-        values = [override.value()] if not override.is_sweep_override() else list(override.sweep_string_iterator())
+        values = values_of(override)
         if group.is_dir() and not override.is_delete():
             options = sorted(p.stem for p in group.glob("*.yaml"))
             for value in values:
@@ -37,11 +48,52 @@ def check_overrides(folder: Path, arguments: list[str]) -> None:
                     )
         if override.is_sweep_override():
             text = f"{override.get_key_element()}={values[0]}"
+            _check_budget(override, values)
         if override.key_or_group == "hydra.run.dir" and "${" not in text:
             _make_directory(Path(str(override.value())))
-        if not str(override.key_or_group).startswith("hydra"):
+        if not str(override.key_or_group).startswith("hydra") or str(override.key_or_group).startswith(SWEEPER):
             first.append(text)
-    composed(folder, first)
+    cfg = composed(folder, first, with_hydra=True)
+    _check_search(cfg, {o.get_key_element() for o in parsed})
+
+
+def values_of(override: Override) -> list[Any]:
+    """The values that an override goes through; of an interval its ends."""
+    if override.is_interval_sweep():
+        ends: Any = override.value()
+        return [ends.start, ends.end]
+    return list(override.sweep_string_iterator()) if override.is_sweep_override() else [override.value()]
+
+
+def _check_search(cfg: DictConfig, given: set[str]) -> None:
+    """The objectives, and what a sweep's own configuration goes through unless the command line says otherwise."""
+    from easiedge.report.objectives import check_objectives
+
+    sweeper = cfg.hydra.sweeper
+    check_objectives(
+        list(cfg.objectives) if OmegaConf.is_list(cfg.objectives) else cfg.objectives, _directions(sweeper)
+    )
+    params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items() if str(key) not in given]
+    for override in OverridesParser.create().parse_overrides(params):
+        if override.is_sweep_override():
+            _check_budget(override, values_of(override))
+
+
+def _directions(sweeper: DictConfig) -> Any:
+    directions = sweeper.get("direction")
+    return list(directions) if OmegaConf.is_list(directions) else directions
+
+
+def _check_budget(override: Override, values: Sequence[Any]) -> None:
+    """Refuse a sweep over a budget that would find out in the middle that a value cannot be."""
+    section, _, name = str(override.key_or_group).partition(".")
+    if section != "budget":
+        return
+    from easiedge.unit import Budget
+
+    if name in Budget.__dataclass_fields__:
+        for value in values:
+            Budget(**{name: OmegaConf.create(f"value: {value}").value})
 
 
 def _make_directory(directory: Path) -> None:
@@ -55,8 +107,20 @@ def _make_directory(directory: Path) -> None:
         ) from error
 
 
-def composed(folder: Path, overrides: list[str]) -> DictConfig:
-    """The configuration with ``overrides``, without running anything."""
+def composed(folder: Path, overrides: list[str], with_hydra: bool = False) -> DictConfig:
+    """The configuration with ``overrides``, without running anything.
+
+    Raises:
+        EasiEdgeError: a sweep needs a package that is not installed.
+        HydraException: anything else that does not compose.
+    """
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
-        return compose(config_name="config", overrides=overrides)
+        try:
+            return compose(config_name="config", overrides=overrides, return_hydra_config=with_hydra)
+        except MissingConfigException as error:
+            if "hydra/sweeper/optuna" in str(error):
+                raise EasiEdgeError(
+                    "this search needs Hydra's Optuna sweeper, which is not installed: pip install 'easiedge[optuna]'"
+                ) from error
+            raise

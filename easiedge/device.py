@@ -85,7 +85,7 @@ def device_of_run(
     network, example = copy.deepcopy(network).cpu().eval(), example.cpu()
     if cfg.kind == "this_machine" and wanted:
         kept = (shared or directory) / (
-            TABLE if shared is None else f"latency-{_key(cfg, network, groups, example, seed)}.json"
+            TABLE if shared is None else f"latency-{_key(cfg, network, groups, example)}.json"
         )
         table = load_table(kept) if kept.is_file() else measured_table(network, groups, example, cfg, seed)
         save_table(table, kept)
@@ -99,14 +99,14 @@ def device_of_run(
     return Device(table, latency, device_clock(table, network, example))
 
 
-def _key(cfg: DictConfig, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor, seed: int) -> str:
-    """Tells networks and settings apart that need tables of their own."""
+def _key(cfg: DictConfig, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor) -> str:
+    """Tells networks and settings apart that need tables of their own; jobs that differ in their seed have the same device."""
     widths = layer_widths(network, groups, example)
     said = (
         widths.layers,
         widths.kinds,
         [w.tolist() for w in widths.at(widths.sizes)],
         this_setting(cfg.threads),
-        (cfg.networks, cfg.repetitions, cfg.warm_up, seed),
+        (cfg.networks, cfg.repetitions, cfg.warm_up),
     )
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]

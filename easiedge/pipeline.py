@@ -28,8 +28,13 @@ from easiedge.report.kept_share_terminal import print_kept_shares
 from easiedge.report.layers_table import layer_rows
 from easiedge.report.metrics import pruning_metrics, training_metrics
 from easiedge.report.record import log_results, log_tables, write_config, write_layers, write_metrics
+from easiedge.report.sensitivity_pictures import draw_sensitivity
+from easiedge.report.sensitivity_record import LayerSensitivity, rows_of
+from easiedge.report.sensitivity_terminal import print_sensitivity
 from easiedge.report.terminal import closing_table, dense_line
 from easiedge.schedule.outcome import Outcome, Task
+from easiedge.sensitivity import layer_sensitivity
+from easiedge.sensitivity_request import sensitivity_request
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.training.evaluate import accuracy
 from easiedge.training.loggers import close_logger
@@ -78,7 +83,7 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
         )
         compact = finetune(parts, outcome, clock)
         save(compact, parts.directory / "pruned")
-        accuracies = closing_accuracies(parts, outcome)
+        accuracies = closing_accuracies(parts, outcome) | {"val": parts.stages.validate(compact)}
         metrics = pruning_metrics(parts, outcome, compact, accuracies, proof, clock.closed())
         rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
         shares = kept_shares(parts.groups, outcome.mask, rows, parts.selection.collapse_share)
@@ -114,6 +119,23 @@ def score(cfg: DictConfig) -> dict[str, Any]:
         )
         fidelity_tables(record, parts.directory)
         return record
+
+
+def sensitivity(cfg: DictConfig) -> LayerSensitivity:
+    """``easiedge sensitivity``: accuracy as one layer at a time loses units; tables and pictures are written."""
+    clock, request = Clock(), sensitivity_request(cfg.sensitivity)
+    with assembled(cfg) as parts:
+        train_dense(parts, clock)
+        try:
+            found = layer_sensitivity(parts, request)
+        except KeyboardInterrupt:
+            log.warning("stopped: the same command with hydra.run.dir=%s goes on with the next layer", parts.directory)
+            raise
+        pictures = draw_sensitivity(found, parts.directory)
+        summary = {"dense/accuracy": found.dense} | {f"lost/{name}": lost for name, lost in found.lost().items()}
+        log_tables(parts.logger, summary, {"sensitivity": rows_of(found)}, pictures)
+        print_sensitivity(found, parts.directory)
+        return found
 
 
 def train_dense(parts: Parts, clock: Clock) -> None:
@@ -200,9 +222,10 @@ class Clock:
         return {**self.seconds, "total": time.perf_counter() - self.started}
 
 
-JOBS: dict[str, Callable[[DictConfig], dict[str, Any]]] = {
+JOBS: dict[str, Callable[[DictConfig], Any]] = {
     "train": train,
     "prune": prune,
     "score": score,
+    "sensitivity": sensitivity,
     "bench": bench,
 }

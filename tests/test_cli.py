@@ -104,20 +104,6 @@ def test_the_dense_weights_of_a_run_start_another_with_every_method(finished):
         assert metrics["dense"]["accuracy"] == first["dense"]["accuracy"]
 
 
-def test_wandb_offline_holds_curves_summary_and_table(tmp_path):
-    assert run(["prune", *QUICK, "hydra.run.dir=out"]) == 0
-    (record,) = (tmp_path / "out" / "wandb").glob("offline-run-*/run-*.wandb")
-    names = (
-        b"admm/primal_residual",
-        b"finetune/val_accuracy",
-        b"pruned/accuracy",
-        b"layers",
-        b"filters_removed",
-        b"kept_shares",
-    )
-    assert not wandb_file.missing(record, names)
-
-
 def test_a_run_that_fails_is_ended_in_wandb_too(capsys):
     assert run(["prune", *QUICK, "recipe.admm.lr=1e30", "hydra.run.dir=out"]) == 2
     assert wandb.run is None
@@ -234,7 +220,7 @@ def test_score_walks_the_curves_by_turns(finished):
         (["prune", "data.batch_size=1", *QUICK], "single image"),
         (["prune", "logger.online=true"], "key"),
         (["prune", "-m", "data=zzz", "seed=0,1"], "cifar10"),
-        (["compare"], "not in this version"),
+        (["export"], "not in this version"),
         (["prune", "calibration.images=100000"], "more than the"),
         (["score", "fidelity.criteria=[magic]"], "unknown criterion 'magic'"),
         (

@@ -109,16 +109,18 @@ class ImageData(pl.LightningDataModule):
         x = normalise(chosen.pixels, self.mean, self.std)
         return list(zip(torch.split(x, batch_size), torch.split(chosen.labels, batch_size), strict=True))
 
-    def evaluation_batches(self, split: str, images: int | None = None, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
-        """Images of ``"val"`` or ``"test"`` for accuracies: all, or a random draw with classes even.
+    def evaluation_batches(
+        self, split: str, images: int | None = None, seed: int = 0, section: str = "fidelity"
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Images of ``"val"`` or ``"test"`` for accuracies: all, or a random draw with classes even; ``section`` asked for them.
 
         Raises:
             DataError: unknown split, or fewer images than asked for.
         """
         parts = {"val": self.val, "test": self.test}
         if split not in parts:
-            raise DataError(f"fidelity.split={split} is unknown: choose val or test")
+            raise DataError(f"{section}.split={split} is unknown: choose val or test")
         part = parts[split]
         if images is not None:
-            part = part.take(draw_stratified(part.labels, images, seed, "fidelity.images"))
+            part = part.take(draw_stratified(part.labels, images, seed, f"{section}.images"))
         return list(Batches(part, 500, self.mean, self.std))

@@ -82,13 +82,15 @@ def project(
 
 def choose(scores: FilterScores, groups: Sequence[FilterGroup], bounds: Limits, scope: str) -> FilterMask:
     """Choose among the units of ``groups``, which may be what earlier choices have left of those that ``bounds`` counts."""
+    return mask_of(SCOPES[scope](order_of(scores, groups), bounds), groups)
+
+
+def order_of(scores: FilterScores, groups: Sequence[FilterGroup]) -> Order:
+    """In which order the units of each group go: by the joint form where the scores have one."""
     starts = starts_of(groups)
-    order: Order
     if scores.interaction is not None:
         if scores.interaction.names != tuple(g.name for g in groups):
             raise EasiEdgeError("joint scores must be projected with the groups they were made for, in the same order")
         greedy = ReadjustedOrder if scores.interaction.readjust else JointOrder
-        order = greedy(scores.interaction, starts)
-    else:
-        order = SingleScores(flat(scores, groups), starts)
-    return mask_of(SCOPES[scope](order, bounds), groups)
+        return greedy(scores.interaction, starts)
+    return SingleScores(flat(scores, groups), starts)

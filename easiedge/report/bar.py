@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable
 
 from rich.progress import Progress
 
@@ -20,9 +21,11 @@ class Bar:
         total: how many things there are.
         label: what is going on.
         things: what is counted.
+        say: where there is no terminal, what takes a line.
     """
 
-    def __init__(self, total: int, label: str, things: str) -> None:
+    def __init__(self, total: int, label: str, things: str, say: Callable[[str], object] = log.info) -> None:
+        self.say = say
         self.total, self.label, self.things, self.done, self.logged = total, label, things, 0, 0
         self.started, self.first = time.monotonic(), 0
         self.bar: Progress | None = None
@@ -52,4 +55,4 @@ class Bar:
         elif (done == self.total and self.logged < done) or done - self.logged >= self.total / 10:
             self.logged = done
             left = (time.monotonic() - self.started) / max(done - self.first, 1) * (self.total - done)
-            log.info("%s: %d of %d %s, %s left", self.label, done, self.total, self.things, clock(left))
+            self.say(f"{self.label}: {done} of {self.total} {self.things}, {clock(left)} left")

@@ -55,7 +55,8 @@ def pruning_metrics(
         parts: of the run.
         outcome: of the schedule.
         compact: the network in the artifact.
-        accuracies: on the test split: ``dense``, ``masked``, ``removed`` (before fine-tuning), ``pruned`` (from the artifact).
+        accuracies: on the test split: ``dense``, ``masked``, ``removed`` (before fine-tuning), ``pruned`` (from the artifact); on the
+            validation split: ``val``.
         proof: of equivalence.
         seconds: by stage.
     """
@@ -79,7 +80,12 @@ def pruning_metrics(
         },
         "dense": dense,
         "masked": {"accuracy": accuracies["masked"]},
-        "pruned": {"accuracy": accuracies["pruned"], "accuracy_before_finetune": accuracies["removed"], **pruned},
+        "pruned": {
+            "accuracy": accuracies["pruned"],
+            "accuracy_before_finetune": accuracies["removed"],
+            "val_accuracy": accuracies["val"],
+            **pruned,
+        },
         "equivalence": {"max_abs_diff": proof.max_abs_diff, "images": proof.images},
         "admm": {"iterations": list(outcome.iterations)},
         **({"latency": latency} if latency else {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,19 @@ from easiedge.report.kept_share import KeptShares
 from easiedge.report.kept_share_picture import draw_kept_shares
 from easiedge.report.layers_table import LayerRow, as_csv
 from easiedge.report.pictures import run_picture, title_of
+from easiedge.report.wandb_record import log_media, log_network, log_summary, run_of, shorter
 from easiedge.training.loggers import close_logger, name_curves
 
 PICTURE = "run.png"
 LAYERS_PICTURE = "layers.png"
+ABOUT = (
+    "schema",
+    "seed",
+    "method",
+    "data",
+    "model",
+    "versions",
+)  # what a run is, not what came of it: in the logged configuration
 
 
 def write_config(cfg: DictConfig, directory: Path) -> None:
@@ -41,23 +50,20 @@ def write_layers(rows: Sequence[LayerRow], shares: KeptShares, metrics: Mapping[
 
 
 def log_results(logger: Logger | None, metrics: Mapping[str, Any], rows: Sequence[LayerRow], directory: Path) -> None:
-    """Summary figures, the table of layers and the picture, where the logger can hold them; then close it."""
+    """Summary figures, and of a pruned network the table of layers, pictures and the network itself; then close the logger."""
     if logger is None:
         return
-    summary = flat(metrics)
-    experiment: Any = logger.experiment
-    if hasattr(experiment, "summary"):  # W&B
-        import wandb
-
-        experiment.summary.update(summary)
+    figures, run = flat(finite(metrics)), run_of(logger)
+    if run is not None:
+        found = {shorter(name): value for name, value in figures.items() if name.split("/")[0] not in ABOUT}
+        log_summary(run, found, metrics.get("admm", {}).get("iterations", ()))
         if rows:
-            table = wandb.Table(columns=[f.name for f in fields(LayerRow)], data=[list(astuple(r)) for r in rows])
             pictures = {"picture": directory / PICTURE, "kept_shares": directory / LAYERS_PICTURE}
-            experiment.log({"layers": table} | {k: wandb.Image(str(path)) for k, path in pictures.items()})
+            log_media(run, {"layers": [asdict(row) for row in rows]}, pictures)
+            name = "-".join(str(metrics[part]) for part in ("model", "data", "method", "seed"))
+            log_network(run, directory / "pruned", name, figures)
     elif isinstance(logger, CSVLogger):
-        name_curves(logger, "")
-        logger.log_metrics({k: float(v) for k, v in summary.items() if isinstance(v, int | float)})
-        logger.save()
+        _log_row(logger, figures)
     close_logger(logger)
 
 
@@ -90,18 +96,16 @@ def log_tables(
     """Summary figures, tables and pictures, where the logger can hold them; then close it."""
     if logger is None:
         return
-    experiment: Any = logger.experiment
-    if hasattr(experiment, "summary"):  # W&B
-        import wandb
-
-        experiment.summary.update(dict(summary))
-        found: dict[str, Any] = {path.stem: wandb.Image(str(path)) for path in pictures}
-        for name, rows in tables.items():
-            columns = list(dict.fromkeys(key for row in rows for key in row))
-            found[name] = wandb.Table(columns=columns, data=[[row.get(c) for c in columns] for row in rows])
-        experiment.log(found)
+    run = run_of(logger)
+    if run is not None:
+        log_summary(run, summary)
+        log_media(run, tables, {path.stem: path for path in pictures})
     elif isinstance(logger, CSVLogger):
-        name_curves(logger, "")
-        logger.log_metrics({k: float(v) for k, v in summary.items() if isinstance(v, int | float)})
-        logger.save()
+        _log_row(logger, summary)
     close_logger(logger)
+
+
+def _log_row(logger: CSVLogger, figures: Mapping[str, Any]) -> None:
+    name_curves(logger, "")
+    logger.log_metrics({k: float(v) for k, v in figures.items() if isinstance(v, int | float)})
+    logger.save()

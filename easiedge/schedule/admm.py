@@ -50,6 +50,11 @@ class Admm:
         if self.iterations < 1 or self.epochs_per_iteration < 1:
             raise EasiEdgeError("schedule admm needs iterations >= 1 and epochs_per_iteration >= 1")
 
+    @property
+    def training_epochs(self) -> int:
+        """All W-steps, where no stopping rule ends them before."""
+        return self.iterations * self.epochs_per_iteration
+
     def __call__(self, task: Task) -> Outcome:
         """Prune ``task.network`` to the budget."""
         start, selecting = time.perf_counter(), 0.0
@@ -99,7 +104,7 @@ class Admm:
         task.train(
             network,
             recipe="admm",
-            epochs=self.iterations * self.epochs_per_iteration,
+            epochs=self.training_epochs,
             stage="ADMM",
             callbacks=[callback],
             keep_best=False,

@@ -42,6 +42,11 @@ class Iterative:
         if self.steps < 1 or self.epochs < 0 or not 0.0 <= self.tolerance <= 1.0:
             raise EasiEdgeError("schedule iterative needs steps >= 1, epochs >= 0 and tolerance in [0, 1]")
 
+    @property
+    def training_epochs(self) -> int:
+        """Between removals; after the last one too where it may be taken back."""
+        return (self.steps if self.tolerance < 1.0 else self.steps - 1) * self.epochs
+
     def __call__(self, task: Task) -> Outcome:
         """Prune ``task.network`` step by step; scores are taken at the current network, against the dense one."""
         chosen, seconds = task.selection, {"score": 0.0, "finetune": 0.0}

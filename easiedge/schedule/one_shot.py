@@ -13,6 +13,11 @@ from easiedge.unit import FilterMask
 class OneShot:
     """Choose once, with re-expansion in between where the selection says so; no training before the removal."""
 
+    @property
+    def training_epochs(self) -> int:
+        """None."""
+        return 0
+
     def __call__(self, task: Task) -> Outcome:
         """Prune ``task.network`` to the budget."""
         start = time.perf_counter()

@@ -65,6 +65,11 @@ class Outcome:
 class Schedule(Protocol):
     """Who calls scoring, projection and training, when."""
 
+    @property
+    def training_epochs(self) -> int:
+        """Epochs it trains for at most, before the closing fine-tuning: what makes schedules comparable."""
+        ...
+
     def __call__(self, task: Task) -> Outcome:
         """Prune ``task.network`` to the budget."""
         ...

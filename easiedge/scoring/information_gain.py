@@ -27,16 +27,26 @@ def divergence(reference: Tensor, logits: Tensor) -> Tensor:
     return (reference.exp() * (reference - logits.log_softmax(1))).sum(1)
 
 
-class _Suffix(fx.Interpreter):
-    """Run the part of a network behind the layers of a group, again and again, from stored activations."""
+class Suffix(fx.Interpreter):
+    """Run the part of a network behind the layers of a group, again and again, from stored activations.
+
+    Attributes:
+        before: what is computed before the first of the layers.
+        needed: what of that the rest reads.
+    """
 
     def __init__(self, network: fx.GraphModule, layers: Sequence[str]) -> None:
         super().__init__(network, garbage_collect_values=False)
+        self.network = network
         nodes = list(network.graph.nodes)
         cut = next(i for i, n in enumerate(nodes) if n.op == "call_module" and n.target in layers)
         after = set(nodes[cut:])
         self.before = nodes[:cut]
         self.needed = [n for n in self.before if n.op == "placeholder" or any(user in after for user in n.users)]
+
+    def activations(self, x: Tensor) -> dict[fx.Node, Any]:
+        """What `logits` needs to know of the network's inputs ``x``, and no more."""
+        return Recorder(self.network, self).of(x)
 
     def logits(self, x: Tensor, everything: Mapping[fx.Node, Any]) -> Any:
         """Output of the network from the stored activations of the open network, ``everything``."""
@@ -44,17 +54,28 @@ class _Suffix(fx.Interpreter):
         return self.run(x, initial_env=known)
 
 
-class _Recorder(fx.Interpreter):
-    """Run the network once and keep every activation."""
+class Recorder(fx.Interpreter):
+    """Run the network once and keep every activation; or run only what is before a suffix, and keep what that needs."""
 
-    def __init__(self, network: fx.GraphModule) -> None:
-        super().__init__(network, garbage_collect_values=False)
+    def __init__(self, network: fx.GraphModule, suffix: Suffix | None = None) -> None:
+        super().__init__(network, garbage_collect_values=suffix is not None)
         self.record: dict[fx.Node, Any] = {}
+        self.before = None if suffix is None else set(suffix.before)
+        self.needed = None if suffix is None else set(suffix.needed)
+
+    def of(self, x: Tensor) -> dict[fx.Node, Any]:
+        """The activations for inputs ``x``."""
+        self.run(x)
+        return self.record
 
     def run_node(self, n: fx.Node) -> Any:
         """Compute and record."""
-        self.record[n] = super().run_node(n)
-        return self.record[n]
+        if self.before is not None and n not in self.before:
+            return None
+        value = super().run_node(n)
+        if self.needed is None or n in self.needed:
+            self.record[n] = value
+        return value
 
 
 def information_gain(
@@ -95,12 +116,12 @@ def gains_of(
     network, images, done = merged(model), 0, 0
     owners = unit_of_channel(model, groups)
     layers = dict(network.named_modules(remove_duplicate=False))
-    suffixes = {g.name: _Suffix(network, g.gates) for g in groups}
+    suffixes = {g.name: Suffix(network, g.gates) for g in groups}
     kept, start = list(batches), columns(groups)
     for number, (x, _) in enumerate(on_device(model, kept, "information_gain")):
         if number == 0:
             check_merged(model, network, x)
-        recorder = _Recorder(network)
+        recorder = Recorder(network)
         own = logits_of(recorder.run(x), number)
         reference = (own if tutor is None else told_by(tutor, x, number)).double().log_softmax(1)
         images += len(x)
@@ -117,12 +138,12 @@ def gains_of(
 
 @contextmanager
 def closed(
-    layers: Mapping[str, nn.Module], gates: Sequence[str], owners: Mapping[str, Tensor], unit: int
+    layers: Mapping[str, nn.Module], gates: Sequence[str], owners: Mapping[str, Tensor], units: int | Tensor
 ) -> Iterator[None]:
-    """Within the context the channels that belong to ``unit`` (a column of ``owners``) are zero behind its gates."""
+    """Within the context the channels that belong to ``units`` (one or more columns of ``owners``) are zero behind their gates."""
     hooks = []
     for layer in gates:
-        channels = (owners[layer] == unit).nonzero()[:, 0]
+        channels = torch.isin(owners[layer], torch.as_tensor(units)).nonzero()[:, 0]
         dim = -1 if isinstance(layers[layer], nn.Linear) else 1
 
         def close(m: nn.Module, i: Any, y: Tensor, channels: Tensor = channels, dim: int = dim) -> Tensor:

@@ -150,9 +150,10 @@ class _History(Callback):
         self.epochs: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Copy what was logged so far."""
+        """Copy what was logged so far, and the learning rate."""
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.epochs.append({"epoch": float(trainer.current_epoch), **figures})
+        rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
+        self.epochs.append({"epoch": float(trainer.current_epoch), "lr": float(max(rates, default=0.0)), **figures})
 
 
 def _lay_out(network: nn.Module, memory_format: torch.memory_format, wanted: bool) -> None:

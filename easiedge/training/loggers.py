@@ -62,7 +62,8 @@ def _csv(directory: Path, **options: Any) -> Logger:
 def _wandb(directory: Path, *, online: bool, **options: Any) -> Logger:
     try:
         import wandb
-        from pytorch_lightning.loggers import WandbLogger
+
+        from easiedge.training.wandb_logger import StageLogger
     except ImportError as error:
         raise EasiEdgeError(
             "logger=wandb needs the package wandb: pip install wandb, or choose logger=csv or logger=none"
@@ -78,12 +79,12 @@ def _wandb(directory: Path, *, online: bool, **options: Any) -> Logger:
     )
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return WandbLogger(experiment=run, save_dir=directory)
+    return StageLogger(experiment=run, save_dir=directory)
 
 
 def name_curves(logger: Logger, recipe: str) -> None:
     """Keep the curves of the stages apart: ``dense/val_accuracy``, ``admm/primal_residual``, ``finetune/val_accuracy``."""
-    prefix = {"train": "dense", "admm": ""}.get(recipe, recipe)
+    prefix = {"train": "dense", "admm": getattr(logger, "admm_prefix", "")}.get(recipe, recipe)
     logger._prefix, logger.LOGGER_JOIN_CHAR = prefix, "/"  # type: ignore[attr-defined]
 
 

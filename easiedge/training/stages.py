@@ -17,6 +17,7 @@ from torch import nn
 from easiedge.atomic import write_atomically
 from easiedge.errors import TrainingError
 from easiedge.training.best_epoch import BestEpoch, snapshot
+from easiedge.training.curves import Curves
 from easiedge.training.evaluate import accuracy, accuracy_and_loss
 from easiedge.training.fit import FitResult, fit
 from easiedge.training.loggers import name_curves
@@ -40,6 +41,7 @@ class Stages:
         options: more arguments of Lightning's Trainer.
         directory: where ``checkpoints/STAGE-best.safetensors`` holds the best epoch so far, and ``checkpoints/STAGE-last-good``
             the network of a stage that had to stop; None keeps both in memory only.
+        curves: where the epochs of all stages are collected, or None.
     """
 
     train_batches: Iterable[Any]
@@ -51,6 +53,7 @@ class Stages:
     progress: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     directory: Path | None = None
+    curves: Curves | None = None
 
     def train(
         self,
@@ -94,6 +97,8 @@ class Stages:
                 best=best,
                 trainer_options=self.options,
             )
+        if self.curves is not None:
+            self.curves.add(stage or recipe, result.history)
         if before is not None and before[1] >= self._quality(network):
             log.info("%s: no epoch is better than the start, which stays", stage or recipe)
             network.load_state_dict(before[0])

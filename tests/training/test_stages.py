@@ -1,8 +1,12 @@
 """Stages: fine-tuning never hands back a network that is worse on validation data than the one it was given."""
 
+import csv
+
+import pytest
 import torch
 from torch import nn
 
+from easiedge.training.curves import Curves
 from easiedge.training.evaluate import accuracy, accuracy_and_loss
 from easiedge.training.recipe import Recipe
 from easiedge.training.stages import Stages
@@ -53,3 +57,26 @@ def test_accuracy_and_loss_by_hand():
     assert right == accuracy(net, batches(1)) == 1.0
     ((x, y),) = batches(1)
     assert loss == nn.functional.cross_entropy(net(x), y).item()
+
+
+def test_curves_hold_every_epoch_of_every_stage_and_nothing_of_an_earlier_run(tmp_path):
+    path = tmp_path / "curves.csv"
+    path.write_text("left by an earlier run\n")
+    recipes = {
+        "finetune": Recipe(epochs=2, lr=0.5, schedule="constant"),
+        "train": Recipe(epochs=3, lr=0.1, schedule="cosine"),
+    }
+    trained = Stages(batches(0), batches(1), recipes, progress=False, curves=Curves(path))
+    network = nn.Linear(4, 2)
+    first = trained.train(network, recipe="train", stage="dense training")
+    trained.train(network, stage="fine-tuning, a, b")
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert [(r["stage"], int(r["epoch"])) for r in rows] == [
+        *(("dense training", e) for e in range(3)),
+        *(("fine-tuning, a, b", e) for e in range(2)),
+    ]
+    assert [float(r["val_accuracy"]) for r in rows[:3]] == pytest.approx(
+        [e["val_accuracy"] for e in first.history], rel=1e-5
+    )
+    assert float(rows[0]["lr"]) > float(rows[1]["lr"]) and float(rows[3]["lr"]) == 0.5
+    assert all(float(r["train_loss"]) > 0 and float(r["val_loss"]) > 0 for r in rows)

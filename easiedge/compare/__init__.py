@@ -1,0 +1,1 @@
+"""``easiedge compare``: methods and scopes side by side at matched budgets, paired by seed."""

@@ -1,0 +1,69 @@
+"""Cells that have finished: their figures, and whether they were made with the settings asked for now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from easiedge.errors import EasiEdgeError, RunError
+from easiedge.report.runs.config_file import read_config
+from easiedge.report.runs.metrics_file import read_metrics
+
+OF_OTHER_COMMANDS = ("compare", "fidelity", "sensitivity", "logger", "trainer.progress", "objectives")
+"""Parts of a configuration that change no figure of a cell."""
+
+
+def finished_metrics(home: Path) -> dict[str, Any] | None:
+    """``metrics.json`` of a cell; None where there is none.
+
+    Raises:
+        RunError: it is not whole, or a figure is missing or cannot be; names the file and the field.
+    """
+    path = home / "metrics.json"
+    if not path.exists():
+        return None
+    try:
+        metrics = read_metrics(path)
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from error
+    if "pruned" not in metrics or "total" not in metrics.get("seconds", {}):
+        raise RunError(f"{path} is not of a pruning run: pruned or seconds.total is missing")
+    return metrics
+
+
+def check_settings(home: Path, asked: DictConfig) -> None:
+    """Refuse to mix cells of two studies.
+
+    Raises:
+        EasiEdgeError: the cell was made with another configuration; names up to three values that differ.
+    """
+    try:
+        was = _deciding(read_config(home / "config.yaml"))
+    except RunError:
+        was = {}
+    now = _deciding(_flat(OmegaConf.to_container(asked, resolve=True)))
+    apart = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
+    if apart:
+        shown = ", ".join(f"{key}: {was.get(key)} then, {now.get(key)} now" for key in apart[:3])
+        raise EasiEdgeError(
+            f"{home} was made with other settings ({shown}{', ...' if len(apart) > 3 else ''}): "
+            "choose another hydra.run.dir, or delete that cell"
+        )
+
+
+def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: v for key, v in config.items() if not any(f"{key}.".startswith(f"{part}.") for part in OF_OTHER_COMMANDS)
+    }
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """By dotted names; lists as the JSON text that `read_config` gives of them."""
+    if isinstance(value, Mapping) and (value or not prefix):
+        return {name: leaf for key, part in value.items() for name, leaf in _flat(part, f"{prefix}{key}.").items()}
+    plain = value is None or isinstance(value, bool | int | float | str)
+    return {prefix[:-1]: value if plain else json.dumps(value, default=str)}

@@ -1,0 +1,157 @@
+"""``easiedge compare``, read aloud: cells, those that are not finished, the launcher, the tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from easiedge.atomic import write_atomically
+from easiedge.compare.cell import FAILURE, Cell, run_cell
+from easiedge.compare.cells import Plan, plan
+from easiedge.compare.finished import check_settings, finished_metrics
+from easiedge.compare.launch import CELLS, Launcher, Watch
+from easiedge.compare.request import Request, request_of
+from easiedge.configuration import composed
+from easiedge.errors import EasiEdgeError, RunError
+from easiedge.report.comparison import Result, comparison
+from easiedge.report.comparison_files import STEM, write_comparison
+from easiedge.report.comparison_latex import as_latex
+from easiedge.report.comparison_picture import draw_comparison
+from easiedge.report.comparison_terminal import print_comparison
+from easiedge.report.page.write_report import write_report
+
+
+def compare(folder: Path, overrides: Sequence[str]) -> int:
+    """Run the comparison and write it down; cells that are finished already are not run again.
+
+    Args:
+        folder: of the configuration.
+        overrides: of the command line.
+
+    Returns:
+        The exit status: 1 when a cell failed.
+
+    Raises:
+        EasiEdgeError: whatever is wrong with the request, before anything runs; or every cell failed.
+    """
+    of_hydra = [o for o in overrides if o.lstrip("+~").startswith("hydra")]
+    of_cells = [o for o in overrides if o not in of_hydra and not o.lstrip("+~").startswith("compare.")]
+    cfg, directory = _study(folder, overrides)
+    request = request_of(cfg.compare, cfg.seed)
+    planned = plan(request, folder, of_cells)
+    one_each = {cell.setting: cell for cell in planned.cells}.values()
+    asked = {cell.setting: composed(folder, [*cell.overrides]) for cell in one_each}  # a wrong one stops the study here
+    done = {cell.name for cell in planned.cells if _is_done(cell, asked[cell.setting], directory)}
+    left = [cell for cell in planned.cells if cell.name not in done]
+    for cell in left:
+        for stale in (FAILURE, "metrics.json"):
+            (directory / CELLS / cell.name / stale).unlink(missing_ok=True)
+    _say(f"{len(planned.cells)} cells, {len(done)} of them finished before, in {directory}")
+    try:
+        with Watch(left, directory):
+            launcher = Launcher(folder, of_hydra, directory)
+            for batch in (planned.first, planned.others):
+                _launched(launcher, [cell for cell in batch if cell.name not in done])
+    except KeyboardInterrupt:
+        with suppress(EasiEdgeError):
+            _write(request, planned, directory)
+        _say(f"stopped: the same command with hydra.run.dir={directory} goes on where it was")
+        raise
+    failures = _write(request, planned, directory, show=True)
+    if failures:
+        again = f"the same command with hydra.run.dir={directory} runs only these again"
+        _say(
+            f"{len(failures)} of {len(planned.cells)} cells failed, {next(iter(failures))} thus: {next(iter(failures.values()))}; {again}"
+        )
+    return int(bool(failures))
+
+
+def _study(folder: Path, overrides: Sequence[str]) -> tuple[DictConfig, Path]:
+    """The configuration of the study and its directory, from ``hydra.run.dir``."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        cfg = loader.load_configuration("config", list(overrides), run_mode=RunMode.RUN)
+    directory = Path(cfg.hydra.run.dir).absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    return cfg, directory
+
+
+def _is_done(cell: Cell, asked: DictConfig, directory: Path) -> bool:
+    """Whether its figures are there, whole; made with other settings they stop the study."""
+    home = directory / CELLS / cell.name
+    try:
+        if finished_metrics(home) is None:
+            return False
+    except RunError as reason:
+        _say(f"{reason}: run again")
+        return False
+    asked.seed = cell.seed  # all that seeds of a setting differ in
+    check_settings(home, asked)
+    return True
+
+
+def _launched(launcher: Launcher, cells: Sequence[Cell]) -> None:
+    """Run a batch; a launcher that breaks down leaves cells without figures, which are then counted as failed."""
+    try:
+        launcher(cells, run_cell)
+    except EasiEdgeError:
+        raise
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
+        _say(f"the launcher broke down ({type(error).__name__}: {first}): cells without figures count as failed")
+
+
+def _write(request: Request, planned: Plan, directory: Path, show: bool = False) -> Mapping[str, str]:
+    """Write and print what there is; why cells failed, by name.
+
+    Raises:
+        EasiEdgeError: nothing is there.
+    """
+    results, failures = _results(planned.cells, directory)
+    if not results:
+        raise EasiEdgeError(
+            f"all {len(planned.cells)} cells failed, the first one thus: {next(iter(failures.values()), '')}"
+        )
+    first = results[0].metrics
+    about: dict[str, Any] = {
+        "model": first["model"], "data": first["data"], "by": request.by, "confidence": request.confidence, "seeds": list(request.seeds),
+        "epochs": planned.epochs, "seconds": sum(r.metrics["seconds"]["total"] for r in results), "versions": first["versions"],
+    }  # fmt: skip
+    found = comparison(results, about, failures, request.confidence)
+    write_comparison(found, directory)
+    write_atomically(directory / f"{STEM}.tex", as_latex(found))
+    draw_comparison(found, directory / STEM)
+    if show:
+        print_comparison(found, directory)
+        print(f"page of all runs: {write_report(directory).page}")
+    return failures
+
+
+def _results(cells: Sequence[Cell], directory: Path) -> tuple[list[Result], dict[str, str]]:
+    """What the cells gave, and why others gave nothing."""
+    results, failures = [], {}
+    for cell in cells:
+        home, s = directory / CELLS / cell.name, cell.setting
+        try:
+            metrics = finished_metrics(home)
+            if metrics is not None:
+                results.append(Result(s.method, s.scope, s.budget, cell.seed, metrics))
+                continue
+            reason = (home / FAILURE).read_text().strip() if (home / FAILURE).exists() else "it did not finish"
+        except (RunError, OSError) as error:
+            reason = str(error)
+        failures[cell.name] = reason
+    return results, failures
+
+
+def _say(line: str) -> None:
+    print(f"easiedge: {line}", file=sys.stderr)

@@ -1,0 +1,42 @@
+"""A comparison as LaTeX tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from easiedge.report.comparison import Comparison
+from easiedge.report.comparison_files import DIFFERENCE_HEAD, HEAD, difference_cells, difference_tables, heading, table
+from easiedge.report.paired import ASSUMPTIONS
+
+_SPECIAL: Mapping[str, str] = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%", "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}", "±": r"$\pm$", "<": r"$<$", ">": r"$>$",
+}  # fmt: skip
+
+
+def latex(text: str) -> str:
+    """The text with every sign that LaTeX reads as its own escaped."""
+    return re.sub("|".join(map(re.escape, _SPECIAL)), lambda found: _SPECIAL[found.group()], " ".join(text.split()))
+
+
+def as_latex(found: Comparison) -> str:
+    """Rows and differences for ``booktabs``; text from runs is escaped, in comments too."""
+    blocks = [_tabular("lllrrrrrr", HEAD, table(found))]
+    for title, rows in difference_tables(found):
+        cells = [difference_cells(d) for d in rows]
+        blocks.append(f"{_comment(title)}\n{_tabular('rlrrrr', DIFFERENCE_HEAD, cells)}")
+    notes = "\n".join(map(_comment, (heading(found), ASSUMPTIONS, *found.notes)))
+    return f"% needs \\usepackage{{booktabs}}\n{notes}\n" + "\n".join(blocks)
+
+
+def _comment(text: str) -> str:
+    return "% " + " ".join(text.split())
+
+
+def _tabular(columns: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def escaped(cells: Sequence[str]) -> str:
+        return "  " + " & ".join(map(latex, cells)) + r" \\"
+
+    body = "\n".join(escaped(cells) for cells in rows)
+    return f"\\begin{{tabular}}{{{columns}}}\n  \\toprule\n{escaped(head)}\n  \\midrule\n{body}\n  \\bottomrule\n\\end{{tabular}}\n"

@@ -1,0 +1,219 @@
+"""``easiedge compare`` end to end: matched, paired, kept, told."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from easiedge.cli import run
+from easiedge.compare import cell, study
+from easiedge.compare.launch import Watch
+
+QUICK = ["recipe.train.epochs=1", "recipe.finetune.epochs=1", "calibration.images=64", "logger=none", "scoring.chunk=1"]
+SMALL = [*QUICK, "compare.methods=[one_shot]", "compare.seeds=2"]
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A study of six cells that many tests look at."""
+    folder = tmp_path_factory.mktemp("compare") / "study"
+    assert run(["compare", *SMALL, f"hydra.run.dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The seeds of the cells that were run, in order."""
+    seeds = []
+
+    def counted(cfg):
+        seeds.append(cfg.seed)
+        return prune(cfg)
+
+    prune = cell.prune
+    monkeypatch.setattr(cell, "prune", counted)
+    return seeds
+
+
+def cells(folder):
+    return {p.name: p for p in sorted((folder / "cells").iterdir())}
+
+
+def test_cells_are_runs_that_start_from_the_same_network(finished):
+    found = cells(finished)
+    assert len(found) == 6
+    for seed in (0, 1):
+        dense = [
+            load_file(home / "dense" / "model.safetensors")
+            for name, home in found.items()
+            if name.endswith(f"seed{seed}")
+        ]
+        assert len(dense) == 3
+        assert all(w.equal(dense[0][k]) for d in dense for k, w in d.items())
+
+
+def test_figures_are_those_of_the_cells(finished):
+    record = json.loads((finished / "comparison.json").read_text())
+    homes = cells(finished)
+    for row in record["rows"]:
+        start = "dense-trained-on" if row["budget"] is None else f"one_shot-{row['scope']}"
+        accuracies = [
+            json.loads((h / "metrics.json").read_text())["pruned"]["accuracy"]
+            for n, h in homes.items()
+            if n.startswith(start)
+        ]
+        assert row["accuracy"]["n"] == len(accuracies) == 2
+        assert row["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)
+    (difference,) = record["differences"]
+    means = {row["scope"]: row["accuracy"]["mean"] for row in record["rows"]}
+    assert difference["found"]["spread"]["mean"] == pytest.approx(means["global"] - means["layerwise"])
+    for row in record["rows"][1:]:
+        assert row["achieved"]["filters_removed"] >= 0.5
+    assert record["rows"][0]["achieved"]["filters_removed"] == 0
+    for suffix in ("md", "csv", "tex", "png", "svg"):
+        assert (finished / f"comparison.{suffix}").stat().st_size > 300
+
+
+def test_the_control_trains_as_long_and_removes_nothing(finished):
+    homes = cells(finished)
+    control, pruned = (
+        json.loads((homes[n] / "metrics.json").read_text())
+        for n in ("dense-trained-on-seed0", "one_shot-global-filters_removed-0.5-seed0")
+    )
+    assert control["pruned"]["filters"] == control["dense"]["filters"] == pruned["dense"]["filters"]
+    epochs = [
+        [line for line in (homes[n] / "curves.csv").read_text().splitlines() if line.startswith("fine-tuning")]
+        for n in homes
+    ]
+    assert {len(lines) for lines in epochs} == {1}
+
+
+def test_what_has_finished_is_not_run_again(finished, ran, capsys):
+    assert run(["compare", *SMALL, f"hydra.run.dir={finished}"]) == 0
+    assert ran == []
+    (cells(finished)["one_shot-layerwise-filters_removed-0.5-seed1"] / "metrics.json").write_text('{"schema": 1, "se')
+    assert run(["compare", *SMALL, f"hydra.run.dir={finished}"]) == 0
+    assert ran == [1]
+    err = capsys.readouterr().err
+    assert "metrics.json" in err and "run again" in err and "6 cells, 5 of them finished before" in err
+
+
+def test_cells_of_other_settings_are_not_mixed_in(finished, ran, capsys):
+    assert run(["compare", *SMALL, "recipe.finetune.epochs=2", f"hydra.run.dir={finished}"]) == 2
+    assert ran == []
+    assert "recipe.finetune.epochs: 1 then, 2 now" in capsys.readouterr().err
+
+
+def test_a_failed_cell_is_named_and_the_others_stand(tmp_path, capsys, ran):
+    """Floors that leave 0.9 out of reach; the control and 0.3 finish."""
+    options = [
+        *QUICK,
+        "compare.methods=['one_shot projection.min_units=16']",
+        "compare.scopes=[global]",
+        "compare.budgets=[0.3,0.95]",
+        "compare.seeds=1",
+    ]
+    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 1
+    out, err = capsys.readouterr()
+    assert "1 of 3 cells failed" in err and "runs only these again" in err
+    assert "note: failed: one_shot-projection.min_units-16-global-filters_removed-0.95-seed0" in out
+    assert "one seed: no interval" in out
+    record = json.loads((tmp_path / "comparison.json").read_text())
+    assert [row["budget"] for row in record["rows"]] == [None, 0.3]
+    assert ran == [0, 0, 0]
+    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 1
+    assert ran == [0, 0, 0, 0]
+
+
+def test_all_failing_is_one_sentence(tmp_path, capsys):
+    options = [
+        *QUICK,
+        "compare.methods=[one_shot]",
+        "compare.control=false",
+        "compare.seeds=1",
+        "compare.budgets=[0.995]",
+        "compare.scopes=[global]",
+    ]
+    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 2
+    assert "all 1 cells failed" in capsys.readouterr().err
+
+
+def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
+    prune, begun = cell.prune, []
+
+    def interrupted(cfg):
+        begun.append(cfg.seed)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return prune(cfg)
+
+    monkeypatch.setattr(cell, "prune", interrupted)
+    options = [*QUICK, "compare.methods=[one_shot]", "compare.seeds=1"]
+    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 130
+    assert f"hydra.run.dir={tmp_path}" in capsys.readouterr().err
+    assert json.loads((tmp_path / "comparison.json").read_text())["notes"]
+    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 0
+    assert len(begun) == 4  # the control once, the interrupted cell twice, the last once
+
+
+def test_a_launcher_that_breaks_down_leaves_cells_counted_as_failed(tmp_path, monkeypatch, capsys):
+    def broken(self, chosen, job):
+        if len(chosen) > 1:
+            raise RuntimeError("the cluster is gone\nwith a trace")
+
+        return original(self, chosen, job)
+
+    original = study.Launcher.__call__
+    monkeypatch.setattr(study.Launcher, "__call__", broken)
+    options = [*QUICK, "compare.methods=[one_shot]", "compare.seeds=1"]
+    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 1
+    err = capsys.readouterr().err
+    assert "the launcher broke down (RuntimeError: the cluster is gone)" in err
+    assert "2 of 3 cells failed" in err and "it did not finish" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-m"], "lists instead of -m"),
+        (["compare.budgets=[2]"], "filters_removed"),
+        (["compare.methods=[magic]"], "magic"),
+        (["compare.methods=['one_shot schedule.steps=3']"], "schedule.steps"),
+        (["compare.methods=[one_shot schedule.steps=3]"], "put quotes around"),
+        (["method=one_shot"], "compare.methods"),
+        (["hydra/launcher=cluster"], "cluster"),
+    ],
+)
+def test_wrong_requests_run_nothing(arguments, said, ran, capsys):
+    assert run(["compare", *SMALL, *arguments, "hydra.run.dir=study"]) == 2
+    _out, err = capsys.readouterr()
+    assert said in err and err.count("\n") <= 2 and "Traceback" not in err
+    assert ran == [] and not Path("study", "cells").exists()
+
+
+def test_progress_counts_what_ends_however_it_ends(tmp_path, capsys):
+    planned = [cell.Cell(cell.Setting("m", "global", 0.5), seed, f"m-seed{seed}", ()) for seed in range(3)]
+    with Watch(planned, tmp_path) as watch:
+        for i, name in enumerate(("metrics.json", "failed.txt")):
+            (tmp_path / "cells" / f"m-seed{i}").mkdir(parents=True)
+            (tmp_path / "cells" / f"m-seed{i}" / name).write_text("{}")
+    assert (len(watch.waiting), watch.failed) == (1, 1)
+    assert "cells: 2 of 3 cells" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_processes_beside_each_other_give_the_same_figures(finished, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs pip install hydra-joblib-launcher")
+    options = [*SMALL, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", f"hydra.run.dir={tmp_path}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "easiedge", "compare", *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    one, two = (json.loads((folder / "comparison.json").read_text()) for folder in (finished, tmp_path))
+    assert one["rows"] == [a | {"seconds": b["seconds"]} for a, b in zip(two["rows"], one["rows"], strict=True)]
+    assert one["differences"] == two["differences"]

@@ -1,0 +1,174 @@
+"""Rows, differences and their tables from made-up runs with known answers."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from easiedge.errors import RunError
+from easiedge.report.comparison import Result, comparison
+from easiedge.report.comparison_files import as_csv, as_markdown
+from easiedge.report.comparison_latex import as_latex, latex
+from easiedge.report.comparison_picture import draw_comparison
+from easiedge.report.comparison_record import as_json, comparison_of
+from easiedge.report.comparison_terminal import print_comparison
+
+ABOUT = {"model": "net", "data": "images", "by": "filters_removed", "epochs": 3, "confidence": 0.95, "seeds": [0, 1, 2]}
+SCORES = {  # by method, scope and budget: accuracy of each seed
+    ("", "", None): [0.91, 0.92, 0.90],
+    ("a", "global", 0.5): [0.90, 0.91, 0.89],
+    ("a", "layerwise", 0.5): [0.85, 0.87, 0.83],
+    ("b x=1", "global", 0.5): [0.88, 0.885, 0.87],
+    ("b x=1", "layerwise", 0.5): [0.80, 0.84, 0.81],
+}
+
+
+def result(method, scope, budget, seed, accuracy, dense=None):
+    return Result(
+        method, scope, budget, seed,
+        {
+            "dense": {"accuracy": 0.9 + 0.001 * seed if dense is None else dense}, "seconds": {"total": 2.0},
+            "pruned": {"accuracy": accuracy, "accuracy_before_finetune": accuracy - 0.1},
+            "budget": {"achieved": {"filters_removed": budget or 0.0, "macs_removed": 0.25}, "reached": True},
+        },
+    )  # fmt: skip
+
+
+def results(scores=SCORES):
+    return [result(*key, seed, value) for key, values in scores.items() for seed, value in enumerate(values)]
+
+
+@pytest.fixture
+def found():
+    return comparison(results(), ABOUT, {})
+
+
+def test_differences_are_paired_and_corrected_within_their_kind(found):
+    scope = [d for d in found.differences if d.kind == "scope"]
+    method = [d for d in found.differences if d.kind == "method"]
+    assert [(d.left, d.right) for d in scope] == [("a, global", "a, layerwise"), ("b x=1, global", "b x=1, layerwise")]
+    assert [(d.left, d.right) for d in method] == [("b x=1, global", "a, global"), ("b x=1, layerwise", "a, layerwise")]
+    raw = [stats.ttest_rel(SCORES[m, "global", 0.5], SCORES[m, "layerwise", 0.5]).pvalue for m in ("a", "b x=1")]
+    low, high = sorted(raw)
+    assert sorted(d.t_holm for d in scope) == pytest.approx([2 * low, max(2 * low, high)])
+    assert scope[0].found.spread.mean == pytest.approx(0.05)
+
+
+def test_rows_stand_beside_the_control(found):
+    assert [row.budget for row in found.rows] == [None, 0.5, 0.5, 0.5, 0.5]
+    assert found.rows[0].minus_control is None
+    assert found.rows[1].minus_control.spread.mean == pytest.approx(-0.01)
+    assert found.rows[1].before.mean == pytest.approx(0.8)
+    assert found.rows[1].achieved == {"filters_removed": 0.5, "macs_removed": 0.25}
+    assert found.dense.mean == pytest.approx(0.901)
+
+
+def test_what_a_reader_must_know_is_said():
+    odd = [result("a", "global", 0.5, 0, 0.9), result("a", "layerwise", 0.5, 0, 0.8, dense=0.7)]
+    odd[0].metrics["budget"]["reached"] = False
+    notes = "\n".join(comparison(odd, ABOUT, {"cell-7": "no memory"}).notes)
+    assert "cell-7: no memory" in notes
+    assert "not met in 1 of 1" in notes
+    assert "seeds 0: not all runs started from the same dense network" in notes
+    assert "one seed: no interval" in notes
+    assert comparison(results(), ABOUT, {}).notes == []
+
+
+def test_a_missing_seed_leaves_the_pairs_that_are_there():
+    some = [r for r in results() if (r.scope, r.seed) != ("layerwise", 1)]
+    d = comparison(some, ABOUT, {}).differences[0]
+    assert d.found.seeds == (0, 2)
+    assert d.found.spread.mean == pytest.approx(0.055)
+
+
+def test_markdown_and_csv_hold_the_figures(found):
+    text = as_markdown(found)
+    assert "| a | global | 0.5 | 90.00 ± 2.48 |" in text
+    assert "+5.00 [" in text and "Holm" in text
+    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
+    assert [float(r["accuracy"]) for r in rows] == pytest.approx([0.91, 0.9, 0.85, 0.87833333, 0.81666667], abs=1e-6)
+    assert rows[0]["budget"] == "" and rows[1]["reached"] == "3"
+
+
+def test_names_cannot_break_out_of_the_tables(tmp_path):
+    evil = r"a|b_{$x^2$}&%#~\input{/etc/passwd}" + "\n% new line <b>"
+    some = comparison(
+        [result(evil, scope, 0.5, s, 0.9 - 0.01 * s) for s in range(2) for scope in ("global", "layerwise")],
+        ABOUT,
+        {evil: evil},
+    )
+    tex = as_latex(some)
+    body = "\n".join(line for line in tex.splitlines() if not line.startswith("%"))
+    assert r"\input" not in body
+    assert all(line.startswith(("%", "  ", "\\begin", "\\end")) or not line for line in tex.splitlines())
+    for line in body.splitlines():
+        if line.startswith("  ") and "rule" not in line:
+            assert len(re.findall(r"(?<!\\)&", line)) in (5, 8)
+    rows = [line for line in as_markdown(some).splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {10, 7}
+    draw_comparison(some, tmp_path / "c")  # matplotlib reads $...$ as mathematics
+
+
+def test_latex_escapes_every_sign():
+    assert (
+        latex("a_b & 50% $x$ {~^#\\}")
+        == r"a\_b \& 50\% \$x\$ \{\textasciitilde{}\textasciicircum{}\#\textbackslash{}\}"
+    )
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_terminal_tables_fit(found, tmp_path, width):
+    console = Console(width=width, record=True, force_terminal=True)
+    print_comparison(found, tmp_path, console)
+    text = console.export_text()
+    assert max(map(len, (line for line in text.splitlines() if str(tmp_path) not in line))) <= width
+    assert "Global minus layerwise" in text and "90.00 ± 2.48" in text
+
+
+def test_no_colour_without_a_terminal(found, tmp_path):
+    out = io.StringIO()
+    print_comparison(found, tmp_path, Console(file=out))
+    assert "\x1b[" not in out.getvalue()
+
+
+def test_pictures_are_drawn_for_any_number_of_methods(tmp_path):
+    many = {
+        (f"m{i}", scope, b): [0.9 - 0.1 * b, 0.9]
+        for i in range(6)
+        for scope in ("global", "layerwise")
+        for b in (0.3, 0.5)
+    }
+    paths = draw_comparison(comparison(results(many), ABOUT, {}), tmp_path / "c")
+    assert [p.name for p in paths] == ["c.png", "c.svg"]
+    one = {("m", "global", 0.5): [0.9]}
+    assert draw_comparison(comparison(results(one), ABOUT | {"by": "latency_ms_max"}, {}), tmp_path / "d")
+    assert draw_comparison(comparison(results({("", "", None): [0.9]}), ABOUT, {}), tmp_path / "e") == []
+
+
+def test_what_is_saved_comes_back(found):
+    assert comparison_of(as_json(found)) == found
+    alone = comparison([r for r in results() if r.seed == 0], ABOUT, {"cell": "why"})
+    again = comparison_of(as_json(alone))
+    assert as_markdown(again) == as_markdown(alone)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.update(schema=2),
+        lambda r: r.pop("rows"),
+        lambda r: r["rows"][0].update(odd=1),
+        lambda r: r.update(dense=3),
+    ],
+)
+def test_what_was_not_saved_by_us_is_refused(found, change):
+    record = json.loads(as_json(found))
+    change(record)
+    with pytest.raises(RunError, match="comparison"):
+        comparison_of(json.dumps(record))
+    with pytest.raises(RunError):
+        comparison_of("[")
