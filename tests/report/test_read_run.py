@@ -43,6 +43,12 @@ def test_a_dense_run_has_no_pruned_figures(tmp_path):
     assert run.accuracy == figures["dense"]["accuracy"]
 
 
+def test_a_control_from_which_nothing_goes_has_no_scope(tmp_path):
+    write_run(tmp_path, budget=0.0, scope="global")
+    run = read_run(tmp_path)
+    assert run.pruned is not None and run.scope is None and run.removed("macs") == 0
+
+
 def put(path, value):
     def change(figures):
         *parts, last = path.split(".")

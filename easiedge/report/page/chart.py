@@ -18,11 +18,15 @@ class Axis:
         label: with the unit.
         form: ``percent`` for shares that are shown as per cent, ``number``, or ``whole``.
         log: decades.
+        least: what no figure can be below; intervals that are end there.
+        most: what none can be above.
     """
 
     label: str
     form: str = "number"
     log: bool = False
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True)

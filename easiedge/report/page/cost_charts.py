@@ -13,7 +13,7 @@ from easiedge.report.page.settings import Setting
 from easiedge.report.paired import spread
 from easiedge.report.runs.run import Run
 
-ACCURACY = Axis("test accuracy [%]", "percent")
+ACCURACY = Axis("test accuracy [%]", "percent", least=0.0, most=1.0)
 MOST_INTERVALS = 60
 Cost = Callable[[Run], float]
 

@@ -12,10 +12,12 @@ LONGEST = 90
 
 
 def budget_label(requested: Mapping[str, float]) -> str:
-    """Such as ``filters -50 %, latency <= 2 ms``."""
+    """Such as ``filters -50 %, latency <= 2 ms``; empty where nothing has to go."""
     parts = []
     for name, value in requested.items():
         if name.endswith("_removed"):
+            if value == 0:  # a control, from which nothing goes
+                continue
             parts.append(f"{name.removesuffix('_removed')} \N{MINUS SIGN}{100 * value:.4g} %")
         else:
             quantity, unit = [*name.split("_"), ""][:2]

@@ -64,6 +64,8 @@ def _lines(axes: Any, chart: Chart) -> None:
         axes.set_xscale("log")
     if chart.y.log and any(y > 0 for s in chart.series for y in s.y):
         axes.set_yscale("log")
+    if chart.y.most is not None:
+        axes.set_ylim(max(axes.get_ylim()[0], chart.y.least or 0.0), min(axes.get_ylim()[1], 1.01 * chart.y.most))
     _axis(axes.xaxis, chart.x)
     _axis(axes.yaxis, chart.y)
     for name, at in chart.breaks[:8]:

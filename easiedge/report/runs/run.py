@@ -73,7 +73,7 @@ class Run:
     def scope(self) -> str | None:
         """``global`` or ``layerwise``; None for a run that prunes nothing."""
         scope = self.config.get("projection.scope")
-        return str(scope) if self.pruned is not None and scope is not None else None
+        return str(scope) if self.removed("filters") and scope is not None else None
 
     @property
     def dense(self) -> Mapping[str, Any]:

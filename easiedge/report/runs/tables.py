@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -25,10 +26,11 @@ def read_layers(path: Path) -> tuple[LayerRow, ...]:
     """
     rows = []
     for line, row in _rows(path, LAYER_COLUMNS):
-        counts = [_count(path, line, name, row[name]) for name in LAYER_COLUMNS[2:]]
+        group, layer, *figures = row
+        counts = [_count(path, line, name, cell) for name, cell in zip(LAYER_COLUMNS[2:], figures, strict=True)]
         if counts[0] < 1 or not 1 <= counts[1] <= counts[0]:
             raise RunError(f"{path.name} line {line}: {counts[1]} of {counts[0]} units after pruning cannot be")
-        rows.append(LayerRow(row["group"], row["layer"], *counts))
+        rows.append(LayerRow(group, layer, *counts))
     return tuple(rows)
 
 
@@ -40,31 +42,35 @@ def read_curves(path: Path) -> tuple[CurveRow, ...]:
     """
     rows = []
     for line, row in _rows(path, CURVE_COLUMNS):
-        figures = [_figure(path, line, name, row[name]) for name in CURVE_COLUMNS[2:]]
+        stage, epoch, *cells = row
+        figures = [_figure(path, line, name, cell) for name, cell in zip(CURVE_COLUMNS[2:], cells, strict=True)]
         accuracy = figures[2]
         if accuracy is not None and not 0 <= accuracy <= 1:
             raise RunError(f"{path.name} line {line}: val_accuracy={accuracy:g} is outside [0, 1]")
-        rows.append(CurveRow(row["stage"], _count(path, line, "epoch", row["epoch"]), *figures))
+        rows.append(CurveRow(stage, _count(path, line, "epoch", epoch), *figures))
     return tuple(rows)
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+    """Line number and the cells of ``columns``, in that order, of each row."""
     text = read_text(path)
     if not text.endswith("\n"):
         raise RunError(f"{path.name} is cut off: its last line has no end")
+    reader = csv.reader(io.StringIO(text), strict=True)
     try:
-        reader = csv.DictReader(io.StringIO(text), strict=True)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        head = next(reader, [])
+        missing = [name for name in columns if name not in head]
         if missing:
             raise RunError(f"{path.name} has no column {missing[0]}")
-        found = []
+        places = [head.index(name) for name in columns]
         for row in reader:
-            if None in row or None in row.values():
+            if not row:
+                continue
+            if len(row) != len(head):
                 raise RunError(f"{path.name} line {reader.line_num} has more or fewer cells than the header")
-            found.append((reader.line_num, row))
+            yield reader.line_num, [row[i] for i in places]
     except csv.Error as error:
         raise RunError(f"{path.name} is no CSV: {error}") from error
-    return found
 
 
 def _count(path: Path, line: int, name: str, text: str) -> int:

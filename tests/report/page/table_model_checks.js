@@ -66,4 +66,6 @@ const level = makeScale({ form: "percent" }, [0.9], 0, 100);
 assert.ok(Number.isFinite(level.place(0.9)), "one value has a place");
 assert.ok(makeScale({ form: "number", log: true }, [0, 1, 10], 0, 100).place(10) <= 100, "zero is left out of decades");
 assert.ok(Number.isFinite(makeScale({ form: "number" }, [], 0, 100).place(0.5)), "no value at all");
+const bounded = makeScale({ form: "percent", least: 0, most: 1 }, [0.5, 1.8], 100, 0);
+assert.ok(bounded.place(1) >= 0 && bounded.place(1.8) < 0, "what cannot be does not stretch the axis");
 console.log("ok");

@@ -39,6 +39,16 @@ def test_a_point_is_the_mean_over_the_seeds_with_its_interval(tmp_path):
     assert next(s for s in macs.series if s.name == "easiedge, layerwise").dashed
 
 
+def test_intervals_of_accuracy_do_not_stretch_a_chart_beyond_what_can_be(tmp_path):
+    for seed, accuracy in enumerate((0.8, 0.99)):
+        figures = write_run(tmp_path / str(seed), seed=seed)
+        figures["pruned"]["accuracy"] = accuracy
+        (tmp_path / str(seed) / "metrics.json").write_text(json.dumps(figures))
+    chart = cost_charts(section(tmp_path))[0]
+    assert max(h for s in chart.series for h in s.high) > 1, "the figure is kept"
+    assert picture(chart).axes[0].get_ylim()[1] <= 1.01
+
+
 def test_latency_has_a_chart_for_each_device(tmp_path):
     write_run(tmp_path / "0", latency=True)
     write_run(tmp_path / "1", latency=True, budget=0.7)

@@ -22,6 +22,11 @@ function frame(root, area, x, y, xLabel, yLabel, options = {}) {
   root.append(grid);
 }
 
+// An interval, from its lower to its upper end.
+function whiskers(x, from, to) {
+  return svg("path", { d: `M${x - 3} ${from}h6M${x} ${from}V${to}M${x - 3} ${to}h6`, class: "interval" });
+}
+
 // Places along x; 1, 2, 3, ... where a series has none of its own.
 function placesOf(series) {
   return series.x?.length ? series.x : series.y.map((_, i) => i + 1);
@@ -71,7 +76,7 @@ function paintLines(chart, width, whole) {
       gap = false;
       const [low, high] = [series.low?.[i], series.high?.[i]];
       if (low !== null && low !== undefined && high !== null && high !== undefined)
-        group.append(svg("path", { d: `M${px} ${y.place(low)}V${y.place(high)}m-3 0h6M${px - 3} ${y.place(low)}h6`, class: "interval" }));
+        group.append(whiskers(px, Math.min(y.place(low), area.bottom), Math.max(y.place(high), area.top)));
       if (series.wide) return;
       const told = `${series.name}\n${whole.x.label}: ${formatted(value, whole.x.form)}\n${whole.y.label}: ${formatted(series.y[i], whole.y.form)}`;
       points.push({ x: px, y: py, text: told + interval(series, i, whole.y.form) + seeds(series, i) });

@@ -22,7 +22,8 @@ function logTicks(low, high) {
 
 // Places values between two pixels; `whole` ticks only whole numbers, `zero` begins at zero.
 function makeScale(axis, values, from, to, options = {}) {
-  const finite = values.filter((v) => Number.isFinite(v) && (!axis.log || v > 0));
+  const within = (v) => Math.min(Math.max(v, axis.least ?? -Infinity), axis.most ?? Infinity);
+  const finite = values.filter((v) => Number.isFinite(v) && (!axis.log || v > 0)).map(within);
   let low = finite.length ? Math.min(...extremes(finite)) : axis.log ? 0.1 : 0;
   let high = finite.length ? Math.max(...extremes(finite)) : 1;
   if (options.zero) low = Math.min(low, 0);

@@ -46,7 +46,7 @@ function startTable(host, data) {
     const fields = element("tr", { class: "fields" });
     for (const column of visible()) {
       const sorted = state.sort === column;
-      const arrow = element("span", { class: "arrow", "aria-hidden": "true" }, sorted ? (state.descending ? "▼" : "▲") : "");
+      const arrow = element("span", { class: `arrow ${sorted ? (state.descending ? "down" : "up") : ""}`, "aria-hidden": "true" });
       const button = element("button", { type: "button", on: { click: () => sortBy(column) } }, column.title, arrow);
       const unit = column.form === "percent" ? element("span", { class: "unit" }, " %") : "";
       if (unit) button.insertBefore(unit, arrow);
