@@ -26,9 +26,6 @@ def head_of(
         ("methods", f"{len({run.method for run in runs if run.pruned is not None}):,}"),
         ("skipped", f"{len(skipped):,}"),
     ]
-    pruned = [run.accuracy for run in runs if run.removed("filters")]
-    if pruned and len(sections) == 1:
-        facts.insert(1, ("best pruned accuracy", f"{100 * max(pruned):.2f} %"))
     notes = []
     if len(sections) > 1:
         names = ", ".join(s.title for s in sections[:12]) + (", ..." if len(sections) > 12 else "")
