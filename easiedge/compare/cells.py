@@ -114,7 +114,9 @@ def _check(request: Request, overrides: Sequence[str]) -> None:
             raise EasiEdgeError(
                 f"{override.input_line}: a comparison takes its budgets from compare.budgets=[...], of the kind compare.by={request.by}"
             )
-        set_by = {"method": "methods", "projection": "scopes"} | ({"scoring": "criteria"} if request.criteria else {})
+        set_by = {"method": "methods", "projection": "scopes", "projection.scope": "scopes"} | (
+            {"scoring": "criteria"} if request.criteria else {}
+        )
         if key in set_by:
             raise EasiEdgeError(f"{override.input_line}: a comparison sets it from compare.{set_by[key]}=[...]")
 
@@ -122,9 +124,11 @@ def _check(request: Request, overrides: Sequence[str]) -> None:
 def _labelled(method: str, criteria: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """(label, overrides) of one entry of ``compare.methods``, for every criterion."""
     name, *behind = method.split()
-    if any(o.partition("=")[0].lstrip("+") in ("projection", "seed", "method") for o in behind):
+    if any(
+        _key(o) in ("projection", "projection.scope", "seed", "method") or _key(o).startswith("budget.") for o in behind
+    ):
         raise EasiEdgeError(
-            f"compare.methods entry {method!r} sets what the comparison varies: leave projection, seed and method to it"
+            f"compare.methods entry {method!r} sets what the comparison varies or shares: leave projection, budget, seed and method to it"
         )
     own = (f"method={name}", *behind)
     if not criteria:

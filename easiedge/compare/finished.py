@@ -12,7 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from easiedge.errors import EasiEdgeError, RunError
 from easiedge.report.runs.config_file import read_config
 from easiedge.report.runs.metrics_file import read_metrics
+from easiedge.report.runs.tables import read_curves
 
+DENSE = "dense training"  # the stage before all that is compared
 OF_OTHER_COMMANDS = ("compare", "fidelity", "sensitivity", "logger", "trainer.progress", "objectives")
 """Parts of a configuration that change no figure of a cell."""
 
@@ -30,9 +32,21 @@ def finished_metrics(home: Path) -> dict[str, Any] | None:
         metrics = read_metrics(path)
     except RunError as error:
         raise RunError(f"{path}: {error}") from error
-    if "pruned" not in metrics or "total" not in metrics.get("seconds", {}):
-        raise RunError(f"{path} is not of a pruning run: pruned or seconds.total is missing")
+    for needed in ("pruned", "seconds.total", "budget.achieved", "versions"):
+        part: Any = metrics
+        for key in needed.split("."):
+            part = part.get(key) if isinstance(part, Mapping) else None
+        if part is None:
+            raise RunError(f"{path}: {needed} is missing: it is not what a pruning run wrote")
     return metrics
+
+
+def trained_epochs(home: Path) -> int | None:
+    """Epochs that a cell trained after the dense network, by its ``curves.csv``; None where that is not known."""
+    try:
+        return sum(row.stage != DENSE for row in read_curves(home / "curves.csv"))
+    except (RunError, OSError):
+        return None
 
 
 def check_settings(home: Path, asked: DictConfig) -> None:

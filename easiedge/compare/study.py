@@ -13,19 +13,19 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from easiedge.atomic import write_atomically
 from easiedge.compare.cell import FAILURE, Cell, run_cell
 from easiedge.compare.cells import Plan, plan
-from easiedge.compare.finished import check_settings, finished_metrics
+from easiedge.compare.fairness import check_fair, check_reachable
+from easiedge.compare.finished import check_settings, finished_metrics, trained_epochs
 from easiedge.compare.launch import CELLS, Launcher, Watch
 from easiedge.compare.request import Request, request_of
 from easiedge.configuration import composed
 from easiedge.errors import EasiEdgeError, RunError
-from easiedge.report.comparison import Result, comparison
+from easiedge.report.comparison import comparison
 from easiedge.report.comparison_files import STEM, write_comparison
-from easiedge.report.comparison_latex import as_latex
 from easiedge.report.comparison_picture import draw_comparison
 from easiedge.report.comparison_terminal import print_comparison
+from easiedge.report.comparison_values import Result
 from easiedge.report.page.write_report import write_report
 
 
@@ -47,8 +47,13 @@ def compare(folder: Path, overrides: Sequence[str]) -> int:
     cfg, directory = _study(folder, overrides)
     request = request_of(cfg.compare, cfg.seed)
     planned = plan(request, folder, of_cells)
-    one_each = {cell.setting: cell for cell in planned.cells}.values()
+    one_each = {cell.setting: cell for cell in reversed(planned.cells)}.values()
     asked = {cell.setting: composed(folder, [*cell.overrides]) for cell in one_each}  # a wrong one stops the study here
+    for cfg_of_setting in asked.values():
+        cfg_of_setting.seed = request.seeds[0]
+    check_fair(asked, request.by)
+    if any(not (directory / CELLS / cell.name / "metrics.json").exists() for cell in planned.cells):
+        check_reachable(asked)
     done = {cell.name for cell in planned.cells if _is_done(cell, asked[cell.setting], directory)}
     left = [cell for cell in planned.cells if cell.name not in done]
     for cell in left:
@@ -123,12 +128,11 @@ def _write(request: Request, planned: Plan, directory: Path, show: bool = False)
         )
     first = results[0].metrics
     about: dict[str, Any] = {
-        "model": first["model"], "data": first["data"], "by": request.by, "confidence": request.confidence, "seeds": list(request.seeds),
+        "methods": list(dict.fromkeys(c.setting.method for c in planned.cells if not c.setting.control)), "model": first["model"], "data": first["data"], "by": request.by, "confidence": request.confidence, "seeds": list(request.seeds),
         "epochs": planned.epochs, "seconds": sum(r.metrics["seconds"]["total"] for r in results), "versions": first["versions"],
     }  # fmt: skip
     found = comparison(results, about, failures, request.confidence)
     write_comparison(found, directory)
-    write_atomically(directory / f"{STEM}.tex", as_latex(found))
     draw_comparison(found, directory / STEM)
     if show:
         print_comparison(found, directory)
@@ -144,7 +148,7 @@ def _results(cells: Sequence[Cell], directory: Path) -> tuple[list[Result], dict
         try:
             metrics = finished_metrics(home)
             if metrics is not None:
-                results.append(Result(s.method, s.scope, s.budget, cell.seed, metrics))
+                results.append(Result(s.method, s.scope, s.budget, cell.seed, metrics, trained_epochs(home)))
                 continue
             reason = (home / FAILURE).read_text().strip() if (home / FAILURE).exists() else "it did not finish"
         except (RunError, OSError) as error:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from easiedge.report.comparison import Comparison
-from easiedge.report.comparison_files import DIFFERENCE_HEAD, HEAD, difference_cells, difference_tables, heading, table
+from easiedge.report.comparison_text import (
+    DIFFERENCE_HEAD,
+    DIFFERENCE_NAMES,
+    NAMES,
+    difference_cells,
+    difference_tables,
+    heading,
+    table,
+)
+from easiedge.report.comparison_values import Comparison
 from easiedge.report.paired import ASSUMPTIONS
 
 _SPECIAL: Mapping[str, str] = {
@@ -16,16 +24,17 @@ _SPECIAL: Mapping[str, str] = {
 
 
 def latex(text: str) -> str:
-    """The text with every sign that LaTeX reads as its own escaped."""
-    return re.sub("|".join(map(re.escape, _SPECIAL)), lambda found: _SPECIAL[found.group()], " ".join(text.split()))
+    """The text with every sign that LaTeX reads as its own escaped, and a minus before a figure as one."""
+    escaped = re.sub("|".join(map(re.escape, _SPECIAL)), lambda found: _SPECIAL[found.group()], " ".join(text.split()))
+    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)
 
 
 def as_latex(found: Comparison) -> str:
     """Rows and differences for ``booktabs``; text from runs is escaped, in comments too."""
-    blocks = [_tabular("lllrrrrrr", HEAD, table(found))]
+    blocks = [_tabular(len(NAMES), *table(found))]
     for title, rows in difference_tables(found):
         cells = [difference_cells(d) for d in rows]
-        blocks.append(f"{_comment(title)}\n{_tabular('rlrrrr', DIFFERENCE_HEAD, cells)}")
+        blocks.append(f"{_comment(title)}\n{_tabular(DIFFERENCE_NAMES, DIFFERENCE_HEAD, cells)}")
     notes = "\n".join(map(_comment, (heading(found), ASSUMPTIONS, *found.notes)))
     return f"% needs \\usepackage{{booktabs}}\n{notes}\n" + "\n".join(blocks)
 
@@ -34,9 +43,10 @@ def _comment(text: str) -> str:
     return "% " + " ".join(text.split())
 
 
-def _tabular(columns: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _tabular(names: int, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     def escaped(cells: Sequence[str]) -> str:
         return "  " + " & ".join(map(latex, cells)) + r" \\"
 
+    columns = "l" * names + "r" * (len(head) - names)
     body = "\n".join(escaped(cells) for cells in rows)
     return f"\\begin{{tabular}}{{{columns}}}\n  \\toprule\n{escaped(head)}\n  \\midrule\n{body}\n  \\bottomrule\n\\end{{tabular}}\n"

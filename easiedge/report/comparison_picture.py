@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from easiedge.report.comparison import Comparison, Row
-from easiedge.report.comparison_files import quantity
+from easiedge.report.comparison_text import quantity
+from easiedge.report.comparison_values import Comparison, Row
 from easiedge.report.pictures import MUTED
 
 COLOURS = {"global": "#1f5fa8", "layerwise": "#c2702b"}
@@ -151,7 +151,7 @@ def _difference(axes: Axes, found: Comparison, method: str) -> None:
         s = d.found.spread
         if s.n == 0:
             continue
-        sure = d.t_holm is not None and d.t_holm < 0.05
+        sure = d.t_holm is not None and d.t_holm < 1 - float(found.about["confidence"])
         half = 50 * (s.high - s.low) if s.high is not None and s.low is not None else np.nan
         colour = COLOURS["global" if s.mean > 0 else "layerwise"] if sure else MUTED
         axes.errorbar(

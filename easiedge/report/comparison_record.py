@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from easiedge.errors import RunError
-from easiedge.report.comparison import Comparison, Difference, Row
+from easiedge.report.comparison_values import Comparison, Difference, Row
 from easiedge.report.paired import PairedDifference, Spread
 from easiedge.report.record import finite
 

@@ -10,12 +10,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from easiedge.report.comparison import Comparison
-from easiedge.report.comparison_files import DIFFERENCE_HEAD, HEAD, difference_cells, difference_tables, heading, table
+from easiedge.report.comparison_text import (
+    DIFFERENCE_HEAD,
+    DIFFERENCE_NAMES,
+    NAMES,
+    difference_cells,
+    difference_tables,
+    heading,
+    table,
+)
+from easiedge.report.comparison_values import Comparison
 
-CERTAIN = 0.05
-WIDTH = 130  # columns of text that every figure needs
-NARROW = (0, 1, 2, 3, 5, 8)  # those of HEAD that a narrower terminal shows
+WIDTH = 150  # characters that all columns need
+NARROW = (*NAMES, "accuracy [%]", "minus control", "runs")  # columns of a narrower terminal
+IN_FILES = ("control",)  # tables of differences that only the files hold: the rows show them already
 
 
 def print_comparison(found: Comparison, directory: Path, console: Console | None = None) -> None:
@@ -23,12 +31,15 @@ def print_comparison(found: Comparison, directory: Path, console: Console | None
     out = console or Console()
     if not out.is_terminal:
         out = Console(file=out.file, width=max(out.width, WIDTH))
-    shown = range(len(HEAD)) if out.width >= WIDTH else NARROW
-    rows = [[cells[i] for i in shown] for cells in table(found)]
-    out.print(_table(heading(found), [HEAD[i] for i in shown], rows, right=3))
+    head, rows = table(found)
+    shown = [i for i, name in enumerate(head) if out.width >= WIDTH or name in NARROW]
+    cells = [[row[i] for i in shown] for row in rows]
+    out.print(_table(heading(found), [head[i] for i in shown], cells, len(NAMES)))
     for title, chosen in difference_tables(found):
-        certain = [d.t_holm is not None and d.t_holm < CERTAIN for d in chosen]
-        out.print(_table(title, DIFFERENCE_HEAD, [difference_cells(d) for d in chosen], right=2, bold=certain))
+        if chosen[0].kind not in IN_FILES:
+            certain = [d.t_holm is not None and d.t_holm < 1 - found.about["confidence"] for d in chosen]
+            texts = [difference_cells(d) for d in chosen]
+            out.print(_table(title, DIFFERENCE_HEAD, texts, DIFFERENCE_NAMES, certain))
     for note in found.notes:
         out.print(f"note: {note}", style="yellow", markup=False, highlight=False)
     out.print(f"tables, pictures and figures: {directory}", highlight=False, soft_wrap=True, markup=False)

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import special
 
 CONFIDENCE = 0.95
+SAME = 1e-12  # of rounding: accuracies are ratios of whole numbers
 SINGLE = "one seed gives no spread: run more seeds for an interval"
 ASSUMPTIONS = (
     "Differences are taken seed by seed. Interval and t-test assume normal differences; Wilcoxon's test only symmetric ones, "
@@ -34,7 +35,7 @@ class Spread:
         n: number of values.
         mean: their mean; NaN without any.
         deviation: standard deviation (n - 1 in the denominator); None for fewer than two.
-        low: of the interval of the mean; None for fewer than two.
+        low: of the interval of the mean; None for fewer than two, or where all are equal.
         high: of it.
     """
 
@@ -77,6 +78,8 @@ def spread(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread:
         raise ValueError("values that are not finite have no mean")
     if len(x) < 2:
         return Spread(len(x), float(x.mean()) if len(x) else math.nan, None, None, None)
+    if np.ptp(x) <= SAME:  # an interval of no width would claim what equal values do not show
+        return Spread(len(x), float(x.mean()), 0.0, None, None)
     mean, deviation = float(x.mean()), float(x.std(ddof=1))
     half = float(special.stdtrit(len(x) - 1, (1 + confidence) / 2)) * deviation / math.sqrt(len(x))
     return Spread(len(x), mean, deviation, mean - half, mean + half)
@@ -95,7 +98,7 @@ def paired(a: Mapping[int, float], b: Mapping[int, float], confidence: float = C
     found = spread(differences.tolist(), confidence)
     if len(seeds) < 2:
         return PairedDifference(seeds, found, None, None, SINGLE if seeds else "no seed is in both")
-    if np.ptp(differences) <= 1e-12:  # of rounding: accuracies are ratios of whole numbers
+    if np.ptp(differences) <= SAME:
         same = "equal for every seed" if abs(found.mean) <= 1e-12 else "the same difference for every seed"
         return PairedDifference(
             seeds, found, None, _wilcoxon(differences), f"{same}: a t-test has no spread to judge by"
@@ -127,7 +130,7 @@ def _wilcoxon(differences: np.ndarray) -> float | None:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    r"""Holm's step-down correction, in the order given; None stays None and does not count.
+    r"""Holm's step-down correction, in the order given; None, no test, stays None and counts as p = 1, so that m is known beforehand.
 
     .. math:: \tilde p_{(i)} = \max_{j \le i} \min\bigl(1, (m - j + 1)\, p_{(j)}\bigr)
     """
@@ -135,6 +138,6 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     corrected: list[float | None] = [None] * len(p_values)
     highest = 0.0
     for rank, i in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - rank) * float(p_values[i] or 0.0)))
+        highest = max(highest, min(1.0, (len(p_values) - rank) * float(p_values[i] or 0.0)))
         corrected[i] = highest
     return corrected

@@ -20,6 +20,7 @@ from easiedge.training.best_epoch import BestEpoch
 from easiedge.training.classifier import Classifier
 from easiedge.training.finite_loss import FiniteLoss
 from easiedge.training.interrupt import interruptible
+from easiedge.training.next_epoch import NextEpoch
 from easiedge.training.precision import Precision, choose_precision
 from easiedge.training.progress import EpochProgress
 from easiedge.training.quiet import quiet_lightning
@@ -93,7 +94,12 @@ def fit(
     )
     keep = best if isinstance(best, BestEpoch) else BestEpoch(network) if best and val_loader is not None else None
     history = _History()
-    watchers: list[Callback] = [FiniteLoss(network), *callbacks, history]  # a loss that is not finite is met first
+    watchers: list[Callback] = [
+        FiniteLoss(network),
+        NextEpoch(train_loader),
+        *callbacks,
+        history,
+    ]  # a loss that is not finite is met first
     watchers += [EpochProgress(label)] if progress else []
     watchers += [keep] if keep is not None else []
     home, modes, started = device_of(network), [(m, m.training) for m in network.modules()], time.monotonic()

@@ -69,7 +69,7 @@ def test_figures_are_those_of_the_cells(finished):
         ]
         assert row["accuracy"]["n"] == len(accuracies) == 2
         assert row["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)
-    (difference,) = record["differences"]
+    (difference,) = (d for d in record["differences"] if d["kind"] == "scope")
     means = {row["scope"]: row["accuracy"]["mean"] for row in record["rows"]}
     assert difference["found"]["spread"]["mean"] == pytest.approx(means["global"] - means["layerwise"])
     for row in record["rows"][1:]:
@@ -109,11 +109,24 @@ def test_cells_of_other_settings_are_not_mixed_in(finished, ran, capsys):
     assert "recipe.finetune.epochs: 1 then, 2 now" in capsys.readouterr().err
 
 
+@pytest.fixture
+def breaks(monkeypatch):
+    """Cells that keep fewer than a tenth of the filters break while running."""
+    prune = cell.prune
+
+    def broken(cfg):
+        if (cfg.budget.filters_removed or 0) > 0.9:
+            raise RuntimeError("the disk is gone\nfor good")
+        return prune(cfg)
+
+    monkeypatch.setattr(cell, "prune", broken)
+
+
+@pytest.mark.usefixtures("breaks")
 def test_a_failed_cell_is_named_and_the_others_stand(tmp_path, capsys, ran):
-    """Floors that leave 0.9 out of reach; the control and 0.3 finish."""
     options = [
         *QUICK,
-        "compare.methods=['one_shot projection.min_units=16']",
+        "compare.methods=[one_shot]",
         "compare.scopes=[global]",
         "compare.budgets=[0.3,0.95]",
         "compare.seeds=1",
@@ -121,7 +134,7 @@ def test_a_failed_cell_is_named_and_the_others_stand(tmp_path, capsys, ran):
     assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 1
     out, err = capsys.readouterr()
     assert "1 of 3 cells failed" in err and "runs only these again" in err
-    assert "note: failed: one_shot-projection.min_units-16-global-filters_removed-0.95-seed0" in out
+    assert "note: failed: one_shot-global-filters_removed-0.95-seed0: RuntimeError: the disk is gone" in out
     assert "one seed: no interval" in out
     record = json.loads((tmp_path / "comparison.json").read_text())
     assert [row["budget"] for row in record["rows"]] == [None, 0.3]
@@ -130,17 +143,43 @@ def test_a_failed_cell_is_named_and_the_others_stand(tmp_path, capsys, ran):
     assert ran == [0, 0, 0, 0]
 
 
+@pytest.mark.usefixtures("breaks")
 def test_all_failing_is_one_sentence(tmp_path, capsys):
     options = [
         *QUICK,
         "compare.methods=[one_shot]",
         "compare.control=false",
         "compare.seeds=1",
-        "compare.budgets=[0.995]",
+        "compare.budgets=[0.95]",
         "compare.scopes=[global]",
     ]
     assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 2
     assert "all 1 cells failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["versions", "budget"])
+def test_a_cell_without_what_is_needed_is_run_again(finished, ran, capsys, part):
+    path = cells(finished)["one_shot-global-filters_removed-0.5-seed1"] / "metrics.json"
+    metrics = json.loads(path.read_text())
+    del metrics[part]
+    path.write_text(json.dumps(metrics))
+    assert run(["compare", *SMALL, f"hydra.run.dir={finished}"]) == 0
+    assert ran == [1]
+    assert f"{part}" in capsys.readouterr().err
+
+
+def test_a_schedule_that_stops_early_is_said(tmp_path, capsys):
+    entry = "easiedge schedule.iterations=4 scoring=l1_magnitude compensation=none schedule.stopping.tolerance=9 schedule.stopping.unchanged=1"
+    options = [
+        *QUICK,
+        f"compare.methods=['{entry}']",
+        "recipe.admm.epochs=1",
+        "compare.seeds=1",
+        "compare.scopes=[global]",
+    ]
+    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 0
+    out = capsys.readouterr().out
+    assert "since the schedule stopped early" in out and "instead of 5" in out
 
 
 def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
@@ -182,6 +221,14 @@ def test_a_launcher_that_breaks_down_leaves_cells_counted_as_failed(tmp_path, mo
     [
         (["-m"], "lists instead of -m"),
         (["compare.budgets=[2]"], "filters_removed"),
+        (["compare.budgets=[0.999]"], "at most"),
+        (["compare.by=latency_ms_max", "compare.budgets=[1]"], "device=this_machine"),
+        (["compare.methods=[one_shot,'one_shot data.seed=7']"], "data.seed=7"),
+        (["compare.methods=[one_shot,'easiedge recipe.train.epochs=4']"], "recipe.train.epochs=4"),
+        (["compare.methods=[one_shot,'easiedge recipe.finetune.lr=1']"], "recipe.finetune.lr=1"),
+        (["compare.methods=['one_shot projection.scope=layerwise']"], "projection.scope"),
+        (["compare.methods=[one_shot,'one_shot budget.macs_removed=0.9']"], "leave projection, budget"),
+        (["compare.methods=['one_shot budget.filters_removed=0.2']"], "budget"),
         (["compare.methods=[magic]"], "magic"),
         (["compare.methods=['one_shot schedule.steps=3']"], "schedule.steps"),
         (["compare.methods=[one_shot schedule.steps=3]"], "put quotes around"),

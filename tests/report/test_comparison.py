@@ -4,18 +4,21 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 from scipy import stats
 
 from easiedge.errors import RunError
-from easiedge.report.comparison import Result, comparison
-from easiedge.report.comparison_files import as_csv, as_markdown
+from easiedge.report.comparison import comparison
+from easiedge.report.comparison_csv import differences_csv, rows_csv
+from easiedge.report.comparison_files import as_markdown
 from easiedge.report.comparison_latex import as_latex, latex
 from easiedge.report.comparison_picture import draw_comparison
 from easiedge.report.comparison_record import as_json, comparison_of
 from easiedge.report.comparison_terminal import print_comparison
+from easiedge.report.comparison_values import Result
 
 ABOUT = {"model": "net", "data": "images", "by": "filters_removed", "epochs": 3, "confidence": 0.95, "seeds": [0, 1, 2]}
 SCORES = {  # by method, scope and budget: accuracy of each seed
@@ -75,7 +78,37 @@ def test_what_a_reader_must_know_is_said():
     assert "not met in 1 of 1" in notes
     assert "seeds 0: not all runs started from the same dense network" in notes
     assert "one seed: no interval" in notes
-    assert comparison(results(), ABOUT, {}).notes == []
+    equal = comparison(results(), ABOUT, {})
+    assert [note for note in equal.notes if "the same difference for every seed" not in note] == []
+
+
+def test_training_that_ended_early_and_costs_that_differ_are_said():
+    pair = [result("a", "global", 0.5, s, 0.9 + 0.01 * s) for s in range(2)] + [
+        result("a", "layerwise", 0.5, s, 0.8) for s in range(2)
+    ]
+    pair = [replace(r, epochs=1 if r.scope == "global" else 3) for r in pair]
+    for r in pair[2:]:
+        r.metrics["budget"]["achieved"]["macs_removed"] = 0.7
+    notes = "\n".join(comparison(pair, ABOUT, {}).notes)
+    assert (
+        "a, global, 0.5: 2 runs trained for 1 epochs at least instead of 3" in notes
+        and "layerwise, 0.5: 2 runs trained" not in notes
+    )
+    assert "global keeps 75% of the MACs and layerwise 30%" in notes
+    assert "equal MACs" not in "\n".join(comparison(pair, ABOUT | {"by": "macs_removed"}, {}).notes)
+
+
+def test_a_first_method_without_results_is_no_reference():
+    found = comparison([r for r in results() if r.method != "a"], ABOUT | {"methods": ["a", "b x=1"]}, {})
+    assert not [d for d in found.differences if d.kind == "method"]
+    assert any("a, which the others would be compared with, has no finished run" in note for note in found.notes)
+
+
+def test_the_matched_quantity_is_in_the_table(found):
+    assert "filters gone [%]" in as_markdown(found)
+    for r in (timed := results()):
+        r.metrics["budget"]["achieved"]["latency_ms"] = 1.25
+    assert "| 1.25 |" in as_markdown(comparison(timed, ABOUT | {"by": "latency_ms_max"}, {}))
 
 
 def test_a_missing_seed_leaves_the_pairs_that_are_there():
@@ -87,11 +120,16 @@ def test_a_missing_seed_leaves_the_pairs_that_are_there():
 
 def test_markdown_and_csv_hold_the_figures(found):
     text = as_markdown(found)
-    assert "| a | global | 0.5 | 90.00 ± 2.48 |" in text
+    assert "| a | global | 0.5 | 90.00 ± 2.48 | 1.00 |" in text
     assert "+5.00 [" in text and "Holm" in text
-    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
+    rows = list(csv.DictReader(io.StringIO(rows_csv(found))))
     assert [float(r["accuracy"]) for r in rows] == pytest.approx([0.91, 0.9, 0.85, 0.87833333, 0.81666667], abs=1e-6)
     assert rows[0]["budget"] == "" and rows[1]["reached"] == "3"
+    differences = list(csv.DictReader(io.StringIO(differences_csv(found))))
+    assert [d["kind"] for d in differences] == ["scope"] * 2 + ["method"] * 2 + ["control"] * 4
+    assert float(differences[0]["difference"]) == pytest.approx(0.05) and float(differences[0]["t_p"]) < float(
+        differences[0]["t_holm"]
+    )
 
 
 def test_names_cannot_break_out_of_the_tables(tmp_path):
@@ -107,9 +145,9 @@ def test_names_cannot_break_out_of_the_tables(tmp_path):
     assert all(line.startswith(("%", "  ", "\\begin", "\\end")) or not line for line in tex.splitlines())
     for line in body.splitlines():
         if line.startswith("  ") and "rule" not in line:
-            assert len(re.findall(r"(?<!\\)&", line)) in (5, 8)
+            assert len(re.findall(r"(?<!\\)&", line)) in (5, 10)
     rows = [line for line in as_markdown(some).splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {10, 7}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {12, 7}
     draw_comparison(some, tmp_path / "c")  # matplotlib reads $...$ as mathematics
 
 

@@ -66,7 +66,7 @@ def test_equal_for_every_seed_is_not_a_test():
     assert (found.t_p, found.wilcoxon_p) == (None, None)
     assert "equal" in found.why_not
     shifted = paired(dict.fromkeys(range(4), 0.3), dict.fromkeys(range(4), 0.1))
-    assert shifted.t_p is None
+    assert (shifted.t_p, shifted.spread.low, shifted.spread.high, shifted.spread.deviation) == (None, None, None, 0.0)
     assert shifted.wilcoxon_p == pytest.approx(2 / 16)
 
 
@@ -83,7 +83,7 @@ def test_holm_rejects_what_stepping_down_rejects(p_values):
     known = sorted(p for p in p_values if p is not None)
     for level in (0.01, 0.05, 0.2):
         rejected = 0  # by definition: step down until the first that is not small enough
-        while rejected < len(known) and known[rejected] * (len(known) - rejected) <= level:
+        while rejected < len(known) and known[rejected] * (len(p_values) - rejected) <= level:
             rejected += 1
         assert sum(p is not None and p <= level for p in corrected) == rejected
     assert [p is None for p in corrected] == [p is None for p in p_values]

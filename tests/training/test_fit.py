@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from training import tiny
 
+from easiedge.data.digits import Digits
 from easiedge.errors import DataError, EasiEdgeError, TrainingError
 from easiedge.training.best_epoch import BestEpoch
 from easiedge.training.classifier import Classifier
@@ -250,3 +251,28 @@ def test_warnings_of_others_are_not_swallowed() -> None:
 
     with pytest.warns(UserWarning, match="mine"):
         _fit(Warn(), precision="32-true", max_epochs=1)
+
+
+@pytest.mark.parametrize(("limit", "batches"), [(1.0, 6), (0.34, 2)])
+def test_every_epoch_sees_other_images_also_where_epochs_are_cut_short(limit, batches):
+    data = Digits(batch_size=216)
+    data.setup()
+    loader, drawn = data.train_dataloader(), []
+
+    class Drawn(Callback):
+        def on_train_batch_start(self, trainer, module, batch, index):
+            drawn.append(batch[1].tolist())
+
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    fit(
+        network,
+        loader,
+        None,
+        Recipe(epochs=3, lr=0.01),
+        callbacks=[Drawn()],
+        progress=False,
+        trainer_options={"limit_train_batches": limit},
+    )
+    assert len(drawn) == 3 * batches and loader.epoch == 3
+    epochs = [drawn[i * batches : (i + 1) * batches] for i in range(3)]
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
