@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from easiedge.atomic import write_atomically
 from easiedge.errors import TrainingError
 from easiedge.training.best_epoch import BestEpoch, snapshot
 from easiedge.training.curves import Curves
-from easiedge.training.evaluate import accuracy, accuracy_and_loss
+from easiedge.training.divergence import ATTEMPTS, FACTOR, Divergence
+from easiedge.training.evaluate import accuracy, accuracy_and_loss, logits
 from easiedge.training.fit import FitResult, fit
 from easiedge.training.loggers import name_curves
 from easiedge.training.recipe import Recipe
@@ -77,32 +79,54 @@ class Stages:
         chosen = self.recipes[recipe] if epochs is None else replace(self.recipes[recipe], epochs=epochs)
         if self.logger is not None:
             name_curves(self.logger, recipe)
-        best: BestEpoch | bool = keep_best
-        if keep_best and self.directory is not None:
-            best = BestEpoch(network, path=self.directory / "checkpoints" / f"{recipe}-best.safetensors")
+        label = stage or recipe
         before = (snapshot(network), self._quality(network)) if keep_start else None
-        with self._rescued(network, recipe):
-            result = fit(
-                network,
-                self.train_batches,
-                self.val_batches,
-                chosen,
-                callbacks=callbacks,
-                logger=self.logger,
-                precision=self.precision,
-                seed=self.seed,
-                progress=self.progress,
-                label=stage or recipe,
-                tutor=tutor,
-                best=best,
-                trainer_options=self.options,
+        attempts = self._attempts(network, before[1]) if before is not None else [None]
+        for number, watch in enumerate(attempts):
+            best: BestEpoch | bool = keep_best
+            if keep_best and self.directory is not None:
+                best = BestEpoch(network, path=self.directory / "checkpoints" / f"{recipe}-best.safetensors")
+            epoch = getattr(self.train_batches, "epoch", None)
+            with self._rescued(network, recipe):
+                result = fit(
+                    network,
+                    self.train_batches,
+                    self.val_batches,
+                    replace(chosen, lr=chosen.lr * FACTOR**number),
+                    callbacks=[*callbacks, *([] if watch is None else [watch])],
+                    logger=self.logger,
+                    precision=self.precision,
+                    seed=self.seed,
+                    progress=self.progress,
+                    label=label,
+                    tutor=tutor,
+                    best=best,
+                    trainer_options=self.options,
+                )
+            gone = before is not None and watch is not None and watch.found
+            if self.curves is not None:
+                self.curves.add(f"{label}, too fast" if gone else label, result.history)
+            if not gone:
+                break
+            assert before is not None
+            network.load_state_dict(before[0])
+            if epoch is not None:
+                self.train_batches.epoch = epoch  # type: ignore[attr-defined]
+            log.warning(
+                "%s: after one epoch the network knew less than one that guesses; it starts again with a learning rate of %.2g",
+                label,
+                chosen.lr * FACTOR ** (number + 1),
             )
-        if self.curves is not None:
-            self.curves.add(stage or recipe, result.history)
         if before is not None and before[1] >= self._quality(network):
-            log.info("%s: no epoch is better than the start, which stays", stage or recipe)
+            log.info("%s: no epoch is better than the start, which stays", label)
             network.load_state_dict(before[0])
         return result
+
+    def _attempts(self, network: nn.Module, quality: tuple[float, float]) -> list[Divergence | None]:
+        """A watch for each attempt but the last; none for a network that knows no more than guessing to begin with."""
+        classes = logits(network, islice(self.val_batches, 1)).shape[1]
+        watches = [Divergence(classes) for _ in range(ATTEMPTS)]
+        return [*watches, None] if -quality[1] < watches[0].guessing else [None]
 
     @contextmanager
     def _rescued(self, network: nn.Module, recipe: str) -> Iterator[None]:

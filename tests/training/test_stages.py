@@ -80,3 +80,46 @@ def test_curves_hold_every_epoch_of_every_stage_and_nothing_of_an_earlier_run(tm
     )
     assert float(rows[0]["lr"]) > float(rows[1]["lr"]) and float(rows[3]["lr"]) == 0.5
     assert all(float(r["train_loss"]) > 0 and float(r["val_loss"]) > 0 for r in rows)
+
+
+def steep():
+    """Right about all images, but with gradients that large steps cannot follow."""
+    net = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
+    with torch.no_grad():
+        for layer in net:
+            layer.bias.zero_()
+        net[0].weight.fill_(0.0)
+        net[0].weight[:, 0] = 30.0
+        net[1].weight[0], net[1].weight[1] = -0.001, 0.001
+    return net
+
+
+def test_training_that_is_too_fast_starts_again_slower(tmp_path, caplog):
+    recipes = {
+        "finetune": Recipe(epochs=3, lr=300.0, momentum=0.0, nesterov=False, schedule="constant", distillation=0.0)
+    }
+    network = steep()
+    before, first = accuracy_and_loss(network, batches(1))
+    assert before == 1.0 and first < 0.68
+    trained = Stages(batches(0), batches(1), recipes, progress=False, curves=Curves(tmp_path / "curves.csv"))
+    trained.train(network, keep_start=True)
+    stages_seen = [row["stage"] for row in csv.DictReader((tmp_path / "curves.csv").read_text().splitlines())]
+    assert stages_seen[0] == "finetune, too fast" and stages_seen[-1] in ("finetune", "finetune, too fast")
+    assert "starts again with a learning rate of 75" in caplog.text
+    assert accuracy_and_loss(network, batches(1))[1] <= first
+
+
+def test_a_network_that_knows_nothing_yet_is_trained_as_asked(tmp_path):
+    trained = Stages(
+        batches(0),
+        batches(1),
+        {"finetune": Recipe(epochs=2, lr=0.1)},
+        progress=False,
+        curves=Curves(tmp_path / "curves.csv"),
+    )
+    network = nn.Linear(4, 2)
+    with torch.no_grad():
+        network.weight.copy_(-perfect().weight)
+        network.bias.zero_()
+    trained.train(network, keep_start=True)
+    assert [r["stage"] for r in csv.DictReader((tmp_path / "curves.csv").read_text().splitlines())] == ["finetune"] * 2

@@ -1,0 +1,38 @@
+"""Training that begins too fast: the first epoch leaves a network that had learned worse than one that guesses.
+
+A network that was refitted after losing most of a layer can hold weights for which the recipe's learning rate is too high.  The
+cross-entropy of guessing among C classes is ``ln C``; a network that was below it and is above it after an epoch has lost what it knew.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytorch_lightning as pl
+from pytorch_lightning import Callback
+
+ATTEMPTS = 3  # with a learning rate that is a quarter of the one before
+FACTOR = 0.25
+
+
+class Divergence(Callback):
+    """Stops after the first epoch if its validation loss is that of guessing or more.
+
+    Args:
+        classes: among which the network chooses.
+
+    Attributes:
+        found: whether it has stopped training.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.guessing = math.log(max(classes, 2))
+        self.found = False
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the first epoch."""
+        loss = trainer.callback_metrics.get("val_loss")
+        if trainer.sanity_checking or trainer.current_epoch > 0 or loss is None:
+            return
+        if not float(loss) < self.guessing:
+            self.found = trainer.should_stop = True
