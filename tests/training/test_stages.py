@@ -1,6 +1,7 @@
 """Stages: fine-tuning never hands back a network that is worse on validation data than the one it was given."""
 
 import csv
+import math
 
 import pytest
 import torch
@@ -82,31 +83,29 @@ def test_curves_hold_every_epoch_of_every_stage_and_nothing_of_an_earlier_run(tm
     assert all(float(r["train_loss"]) > 0 and float(r["val_loss"]) > 0 for r in rows)
 
 
-def steep():
-    """Right about all images, but with gradients that large steps cannot follow."""
-    net = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
-    with torch.no_grad():
-        for layer in net:
-            layer.bias.zero_()
-        net[0].weight.fill_(0.0)
-        net[0].weight[:, 0] = 30.0
-        net[1].weight[0], net[1].weight[1] = -0.001, 0.001
-    return net
-
-
-def test_training_that_is_too_fast_starts_again_slower(tmp_path, caplog):
+def test_training_that_begins_too_fast_starts_again_slower(tmp_path, caplog):
+    """Labels turned round: one large step unlearns them, a sixty-fourth of it does not."""
+    wrong = [(x, 1 - y) for x, y in batches(0)]
     recipes = {
-        "finetune": Recipe(epochs=3, lr=300.0, momentum=0.0, nesterov=False, schedule="constant", distillation=0.0)
+        "finetune": Recipe(
+            epochs=3, lr=8.0, momentum=0.0, nesterov=False, weight_decay=0.0, schedule="constant", distillation=0.0
+        )
     }
-    network = steep()
-    before, first = accuracy_and_loss(network, batches(1))
-    assert before == 1.0 and first < 0.68
-    trained = Stages(batches(0), batches(1), recipes, progress=False, curves=Curves(tmp_path / "curves.csv"))
+    network = nn.Linear(4, 2)
+    with torch.no_grad():
+        network.weight.copy_(perfect().weight / 50)
+        network.bias.zero_()
+    start = {k: v.clone() for k, v in network.state_dict().items()}
+    trained = Stages(wrong, batches(1), recipes, progress=False, curves=Curves(tmp_path / "curves.csv"))
     trained.train(network, keep_start=True)
-    stages_seen = [row["stage"] for row in csv.DictReader((tmp_path / "curves.csv").read_text().splitlines())]
-    assert stages_seen[0] == "finetune, too fast" and stages_seen[-1] in ("finetune", "finetune, too fast")
-    assert "starts again with a learning rate of 75" in caplog.text
-    assert accuracy_and_loss(network, batches(1))[1] <= first
+    rows = list(csv.DictReader((tmp_path / "curves.csv").read_text().splitlines()))
+    fast = [float(row["lr"]) for row in rows if row["stage"] == "finetune, too fast"]
+    slow = [float(row["lr"]) for row in rows if row["stage"] == "finetune"]
+    assert fast == [8.0 * 0.25**i for i in range(len(fast))] and 1 <= len(fast) <= 3
+    assert slow == [8.0 * 0.25 ** len(fast)] * 3
+    assert all(float(row["val_loss"]) > math.log(2) for row in rows[: len(fast)])
+    assert caplog.text.count("starts again with a learning rate of") == len(fast)
+    assert all(torch.equal(start[k], v) for k, v in network.state_dict().items())  # wrong labels never make it better
 
 
 def test_a_network_that_knows_nothing_yet_is_trained_as_asked(tmp_path):
