@@ -10,13 +10,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from easiedge.errors import EasiEdgeError, RunError
-from easiedge.report.runs.config_file import read_config
+from easiedge.report.runs.config_file import decides, read_config
 from easiedge.report.runs.metrics_file import read_metrics
 from easiedge.report.runs.tables import read_curves
 
 DENSE = "dense training"  # the stage before all that is compared
-OF_OTHER_COMMANDS = ("compare", "fidelity", "sensitivity", "logger", "trainer.progress", "objectives")
-"""Parts of a configuration that change no figure of a cell."""
 
 
 def finished_metrics(home: Path) -> dict[str, Any] | None:
@@ -70,9 +68,7 @@ def check_settings(home: Path, asked: DictConfig) -> None:
 
 
 def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: v for key, v in config.items() if not any(f"{key}.".startswith(f"{part}.") for part in OF_OTHER_COMMANDS)
-    }
+    return {key: v for key, v in config.items() if decides(key)}
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -90,13 +90,14 @@ class Bars:
 
 @dataclass(frozen=True)
 class Forest:
-    """Means with intervals, one a row, about zero."""
+    """Means with intervals, one a row, about zero; rows that chance would rarely give are ``sure`` and drawn filled."""
 
     key: str
     title: str
     x: Axis
     rows: tuple[str, ...]
     series: tuple[Series, ...]
+    sure: tuple[bool, ...]
     note: str = ""
     kind: str = "forest"
 

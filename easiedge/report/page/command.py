@@ -47,7 +47,10 @@ def report(arguments: Sequence[str]) -> int:
     from easiedge.report.page.write_report import write_report
 
     written = write_report(options.directory, options.out, options.title)
-    print(f"{written.runs} {'run' if written.runs == 1 else 'runs'}: {written.page}")
+    what = [f"{written.runs} {'run' if written.runs == 1 else 'runs'}"] if written.runs else []
+    if written.sensitivities:
+        what.append(f"{written.sensitivities} sensitivity {'analysis' if written.sensitivities == 1 else 'analyses'}")
+    print(f"{', '.join(what)}: {written.page}")
     for skipped in written.skipped[:MOST_NAMED]:
         print(f"skipped {shown(skipped.directory, options.directory)}: {skipped.reason}")
     if len(written.skipped) > MOST_NAMED:

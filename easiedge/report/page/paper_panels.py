@@ -117,7 +117,7 @@ def _forest(axes: Any, chart: Chart) -> None:
     (series,) = chart.series
     at = np.arange(len(chart.rows), dtype=float)
     x, low, high = (np.array(v, dtype=float) for v in (series.y, series.low, series.high))
-    sure = np.isfinite(low) & ((low > 0) | (high < 0))
+    sure = np.array(chart.sure, dtype=bool)
     for chosen, face in ((sure, HUES[0]), (~sure, "white")):
         axes.plot(x[chosen], at[chosen], "o", color=HUES[0], markerfacecolor=face)
     there = np.isfinite(low) & np.isfinite(high)

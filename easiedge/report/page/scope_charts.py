@@ -10,6 +10,7 @@ from easiedge.report.page.chart import Axis, Forest, Series
 from easiedge.report.page.labels import without_scope
 from easiedge.report.page.scopes import ScopePair
 from easiedge.report.page.sections import Section
+from easiedge.report.paired import CONFIDENCE
 
 MOST_ROWS = 30
 
@@ -31,7 +32,7 @@ def scope_chart(section: Section, pairs: Sequence[ScopePair]) -> Forest | None:
         tuple(pair_name(section, p) for p in shown),
         (Series("global \N{MINUS SIGN} layerwise", (), tuple(s.mean for s in spreads), _ends(s.low for s in spreads),
                 _ends(s.high for s in spreads), tuple(s.n for s in spreads)),),
-        note,
+        tuple(p.corrected is not None and p.corrected < 1 - CONFIDENCE for p in shown), note,
     )  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def scope_rows(section: Section, pairs: Sequence[ScopePair]) -> list[dict[str, A
         rows.append(
             {
                 "section": section.title, "setting": pair_name(section, pair), "n": d.spread.n, "overall": a, "layerwise": b, "difference": d.spread,
-                "t_p": d.t_p, "corrected": pair.corrected, "wilcoxon_p": d.wilcoxon_p, "why_not": d.why_not,
+                "t_p": d.t_p, "corrected": pair.corrected, "wilcoxon_p": d.wilcoxon_p, "wilcoxon_corrected": pair.wilcoxon, "why_not": d.why_not,
                 "macs": tuple(1.0 - s.left("macs") for s in (pair.overall, pair.layerwise)),
                 "params": tuple(1.0 - s.left("params") for s in (pair.overall, pair.layerwise)),
             }

@@ -16,12 +16,14 @@ class ScopePair:
     Attributes:
         difference: of test accuracy, global minus layerwise, over the seeds that both have.
         corrected: p of the paired t-test after Holm's correction over all pairs of the section; None where there is no test.
+        wilcoxon: the same of Wilcoxon's test.
     """
 
     overall: Setting
     layerwise: Setting
     difference: PairedDifference
     corrected: float | None
+    wilcoxon: float | None
 
 
 def scope_pairs(settings: Sequence[Setting]) -> tuple[ScopePair, ...]:
@@ -33,4 +35,5 @@ def scope_pairs(settings: Sequence[Setting]) -> tuple[ScopePair, ...]:
     both = [(s, by_scope["layerwise"][key]) for key, s in by_scope["global"].items() if key in by_scope["layerwise"]]
     differences = [paired(a.accuracies, b.accuracies) for a, b in both]
     corrected = holm([d.t_p for d in differences])
-    return tuple(ScopePair(a, b, d, p) for (a, b), d, p in zip(both, differences, corrected, strict=True))
+    ranks = holm([d.wilcoxon_p for d in differences])
+    return tuple(ScopePair(*pair, d, t, w) for pair, d, t, w in zip(both, differences, corrected, ranks, strict=True))

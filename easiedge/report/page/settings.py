@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from easiedge.report.paired import Spread, spread
+from easiedge.report.runs.config_file import decides
 from easiedge.report.runs.run import Run
 from easiedge.report.runs.run import Setting as Value
 
-NO_EFFECT = ("logger.", "fidelity.", "trainer.progress", "data.root", "data.download", "hydra.")
 SCOPE = "projection.scope"
+ROOT = "data.root"  # the same data may lie elsewhere on another machine
 BUDGET = "budget."
 Key = tuple[tuple[str, Value], ...]
 
@@ -105,7 +106,10 @@ def relevant(run: Run) -> dict[str, Value]:
     kept = {
         name: value
         for name, value in run.config.items()
-        if not name.startswith((*NO_EFFECT, BUDGET)) and not (name.rpartition(".")[2] == "seed" and value == run.seed)
+        if decides(name)
+        and name != ROOT
+        and not name.startswith(BUDGET)
+        and not (name.rpartition(".")[2] == "seed" and value == run.seed)
     }
     for name, limit in run.metrics.get("budget", {}).get("requested", {}).items():
         kept[f"{BUDGET}{name}"] = limit

@@ -37,12 +37,14 @@ class Report:
     Attributes:
         page: ``index.html``.
         runs: how many runs it shows.
+        sensitivities: how many analyses of sensitivity.
         skipped: what is there but could not be used.
         pictures: PNG and SVG files.
     """
 
     page: Path
     runs: int
+    sensitivities: int
     skipped: tuple[SkippedRun, ...]
     pictures: tuple[Path, ...]
 
@@ -93,7 +95,7 @@ def _write_report(root: Path, out: Path | None, title: str | None, painter: Pain
         out / "pictures",
     )
     write_atomically(out / "index.html", page_text(context, data))
-    return Report(out / "index.html", len(found.runs), skipped, tuple(pictures))
+    return Report(out / "index.html", len(found.runs), len(sensitivities), skipped, tuple(pictures))
 
 
 def _writable(out: Path) -> Path:

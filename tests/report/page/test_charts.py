@@ -154,7 +154,7 @@ SERIES = Series(HOSTILE, (), (0.5, math.nan, 0.7), (0.4, math.nan, math.nan), (0
         Lines("lines", HOSTILE, Axis(HOSTILE, "percent"), Axis("y", log=True), (SERIES, replace(SERIES, hue=-1, wide=True)), ((HOSTILE, 1),)),
         Lines("gaps", "t", Axis("x"), Axis("y", log=True), (Series("s", (), (math.nan, 0.0)),)),
         Bars("bars", HOSTILE, (HOSTILE, "b", "c"), Axis("units"), (SERIES, replace(SERIES, low=(0.4,) * 3, high=(0.8,) * 3))),
-        Forest("forest", HOSTILE, Axis("x", "percent"), (HOSTILE, "b", "c"), (SERIES,)),
+        Forest("forest", HOSTILE, Axis("x", "percent"), (HOSTILE, "b", "c"), (SERIES,), (True, False, False)),
         Heat("heat", HOSTILE, (HOSTILE, "b"), ("1 %", HOSTILE), ((0.5, 0.6), (0.7, math.nan)), Axis("x"), Axis("y", "percent")),
     ],
     ids=lambda chart: chart.key,

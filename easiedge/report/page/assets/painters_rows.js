@@ -21,7 +21,7 @@ function paintForest(chart, width, whole) {
     if (series.y[i] === null) return;
     const [low, high] = [series.low[i], series.high[i]];
     const known = low !== null && high !== null;
-    const sure = known && (low > 0 || high < 0);
+    const sure = whole.sure[i];
     const group = svg("g", { class: "hue0" });
     if (known) group.append(svg("path", { d: `M${x.place(low)} ${y}H${x.place(high)}`, class: "line" }));
     group.append(mark(x.place(series.y[i]), y, { hue: 0, dashed: !sure }, 4));
