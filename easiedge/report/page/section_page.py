@@ -85,7 +85,7 @@ def _packed(details: Sequence[Detail], chosen: Sequence[int]) -> dict[str, Any]:
 
 def _line(section: Section) -> str:
     parts = (
-        [f"{_count(len(section.runs), 'run')} that prune in {_count(len(section.settings), 'setting')}"]
+        [f"{_count(len(section.runs), 'pruning run')} in {_count(len(section.settings), 'setting')}"]
         if section.runs
         else []
     )
@@ -107,7 +107,7 @@ def _notes(section: Section) -> list[str]:
     again = sum(len(s.runs) - len(s.accuracies) for s in section.settings)
     if again:
         notes.append(
-            f"{_count(again, 'run')} repeat a setting and seed that is there already: such runs count once, with their mean."
+            f"{_count(again, 'run')} of a setting and seed that is there already: such runs count once, with their mean."
         )
     return notes
 

@@ -22,7 +22,7 @@ def read_text(path: Path) -> str:
             raise RunError(f"{path.name} is missing")
         if path.stat().st_size > LARGEST:
             raise RunError(f"{path.name} is larger than {LARGEST // 2**20} MiB: easiedge writes no such file")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors may put a mark in front
     except UnicodeDecodeError as error:
         raise RunError(f"{path.name} is not UTF-8 text (byte {error.start})") from error
     except OSError as error:
