@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from easiedge.assembly import check_budget, chosen_groups, make_budget, make_network, make_selection
 from easiedge.compare.cell import Setting
+from easiedge.compare.flat import flat
 from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import find_groups
 
@@ -28,17 +29,17 @@ def check_fair(asked: Mapping[Setting, DictConfig], by: str) -> None:
     Raises:
         EasiEdgeError: names the entry, the value, and that of the first.
     """
-    first, wanted = next(iter(asked.items()))
+    first, wanted = next((setting, _shared(cfg)) for setting, cfg in asked.items())
     limits: dict[str, Any] | None = None
     for setting, cfg in asked.items():
-        for part in SAME:
-            for key, value in _flat(OmegaConf.select(cfg, part), part).items():
-                other = OmegaConf.select(wanted, key)
-                if value != other and key != "recipe.finetune.epochs":
-                    raise EasiEdgeError(
-                        f"{setting.method or 'the control'} has {key}={value} and {first.method or 'the control'} has {other}: "
-                        f"what is compared shares it, so give {key}= on the command line, for all"
-                    )
+        mine = _shared(cfg)
+        for key in sorted(mine.keys() | wanted.keys()):
+            value, other = mine.get(key), wanted.get(key)
+            if value != other:
+                raise EasiEdgeError(
+                    f"{setting.method or 'the control'} has {key}={value} and {first.method or 'the control'} has {other}: "
+                    f"what is compared shares it, so give {key}= on the command line, for all"
+                )
         if setting.control:
             continue
         if cfg.projection.scope != setting.scope:
@@ -76,7 +77,7 @@ def check_reachable(asked: Mapping[Setting, DictConfig]) -> None:
         check_budget(replace(budget, latency_ms_max=None), groups, network, example, make_selection(cfg))
 
 
-def _flat(value: Any, name: str) -> dict[str, Any]:
-    if isinstance(value, DictConfig):
-        return {key: leaf for k in value for key, leaf in _flat(value[k], f"{name}.{k!s}").items()}
-    return {name: value}
+def _shared(cfg: DictConfig) -> dict[str, Any]:
+    """What has to be the same for all."""
+    parts = {key: v for key, v in flat(cfg).items() if any(f"{key}.".startswith(f"{part}.") for part in SAME)}
+    return {key: v for key, v in parts.items() if key != "recipe.finetune.epochs"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from easiedge.compare.flat import flat
 from easiedge.errors import EasiEdgeError, RunError
 from easiedge.report.runs.config_file import decides, read_config
 from easiedge.report.runs.metrics_file import read_metrics
@@ -57,7 +57,7 @@ def check_settings(home: Path, asked: DictConfig) -> None:
         was = _deciding(read_config(home / "config.yaml"))
     except RunError:
         was = {}
-    now = _deciding(_flat(OmegaConf.to_container(asked, resolve=True)))
+    now = _deciding(flat(asked))
     apart = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
     if apart:
         shown = ", ".join(f"{key}: {was.get(key)} then, {now.get(key)} now" for key in apart[:3])
@@ -69,11 +69,3 @@ def check_settings(home: Path, asked: DictConfig) -> None:
 
 def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: v for key, v in config.items() if decides(key)}
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """By dotted names; lists as the JSON text that `read_config` gives of them."""
-    if isinstance(value, Mapping) and (value or not prefix):
-        return {name: leaf for key, part in value.items() for name, leaf in _flat(part, f"{prefix}{key}.").items()}
-    plain = value is None or isinstance(value, bool | int | float | str)
-    return {prefix[:-1]: value if plain else json.dumps(value, default=str)}
