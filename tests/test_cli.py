@@ -220,7 +220,10 @@ def test_score_walks_the_curves_by_turns(finished):
         (["prune", "data.batch_size=1", *QUICK], "single image"),
         (["prune", "logger.online=true"], "key"),
         (["prune", "-m", "data=zzz", "seed=0,1"], "cifar10"),
-        (["export"], "not in this version"),
+        (["export"], "required: RUN_DIR"),
+        (["predict", "nowhere"], "required: IMAGE"),
+        (["predict", "nowhere", "a.png"], "nowhere does not exist"),
+        (["export", "nowhere"], "nowhere does not exist"),
         (["prune", "calibration.images=100000"], "more than the"),
         (["score", "fidelity.criteria=[magic]"], "unknown criterion 'magic'"),
         (
