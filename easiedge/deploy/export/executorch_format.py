@@ -51,11 +51,12 @@ class ExecuTorch:
         """The program's method ``forward``."""
         runtime = needed("executorch.runtime", _EXTRA).Runtime.get()
         try:
-            method = runtime.load_program(path.read_bytes()).load_method("forward")
+            program = runtime.load_program(path.read_bytes())
+            method = program.load_method("forward")
         except Exception as error:
             raise ModelError(f"ExecuTorch does not run {path.name}: {stopped_at(error)}") from error
 
-        def run(images: Tensor) -> Tensor:
+        def run(images: Tensor, alive: Any = program) -> Tensor:  # a method does not keep its program
             return torch.cat([method.execute([image[None].contiguous()])[0].clone() for image in images])
 
         return run
