@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 from easiedge.deploy.export.agreement import compare, logits, refuse_disagreement
 from easiedge.deploy.export.engine_format import EngineFormat
 from easiedge.deploy.export.export_record import file_facts, fingerprint, write_record
-from easiedge.deploy.export.formats import FORMATS, chosen_formats
+from easiedge.deploy.export.formats import chosen_formats
 from easiedge.deploy.export.int8 import quantize
 from easiedge.deploy.export.onnx_format import Onnx
 from easiedge.deploy.export.openvino_format import OpenVino
@@ -71,11 +71,34 @@ class ExportRequest:
             raise EasiEdgeError(f"--int8 needs a format that holds it: --to {' or '.join(QUANTIZED)}")
 
 
-def export(request: ExportRequest) -> list[dict[str, Any]]:
-    """Write and prove every file that was asked for; the entries of ``export.json`` are returned.
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """What came of a request.
+
+    Attributes:
+        entries: of ``export.json``, one for each file that is there.
+        refused: why the others are not: a format cannot hold the network, or the file disagreed.
+    """
+
+    entries: Sequence[dict[str, Any]]
+    refused: Sequence[EasiEdgeError]
+
+    def check(self) -> None:
+        """Raise if a file is missing.
+
+        Raises:
+            EasiEdgeError: the first reason, and the others.
+        """
+        if self.refused:
+            rest = "".join(f"; also: {other}" for other in self.refused[1:])
+            raise type(self.refused[0])(f"{self.refused[0]}{rest}") from self.refused[0]
+
+
+def export(request: ExportRequest) -> Exported:
+    """Write and prove every file that was asked for.
 
     Raises:
-        EasiEdgeError: the request is wrong, a format cannot hold the network, or a file disagrees; the other files stay.
+        EasiEdgeError: the request is wrong; nothing was written.
     """
     formats = chosen_formats(request.formats)
     found = run_network(request.run, request.network)
@@ -83,7 +106,8 @@ def export(request: ExportRequest) -> list[dict[str, Any]]:
     job = _Job(request, found, data)
     folder = request.run / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    entries, refused = [], []
+    entries: list[dict[str, Any]] = []
+    refused: list[EasiEdgeError] = []
     for each in formats:
         steps: list[Callable[[], dict[str, Any]]] = [lambda each=each: job.float32(each, folder)]  # type: ignore[misc]
         if request.int8 and each.name in QUANTIZED:
@@ -95,10 +119,7 @@ def export(request: ExportRequest) -> list[dict[str, Any]]:
                 refused.append(error)
     if entries:
         write_record(folder, entries, {"machine": machine(), **job.form.as_json()})
-    if refused:
-        rest = f" (and {len(refused) - 1} more: {refused[1]})" if len(refused) > 1 else ""
-        raise type(refused[0])(f"{refused[0]}{rest}") from refused[0]
-    return entries
+    return Exported(entries, refused)
 
 
 class _Job:
@@ -203,8 +224,3 @@ def _network_runner(network: nn.Module) -> Callable[[Tensor], Tensor]:
         return found
 
     return run
-
-
-def formats_help() -> str:
-    """Names of all formats."""
-    return ",".join(FORMATS)

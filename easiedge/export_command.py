@@ -68,7 +68,10 @@ def export_command(arguments: Sequence[str]) -> int:
         options.calibration, options.drop, options.threads, tuple(options.overrides),
     )  # fmt: skip
     logging.getLogger("easiedge").setLevel(logging.INFO)
-    print_exports(export(request), options.run / FOLDER)
+    exported = export(request)
+    if exported.entries:
+        print_exports(exported.entries, options.run / FOLDER)
+    exported.check()
     return 0
 
 

@@ -20,7 +20,7 @@ from easiedge.model.graph import device_of, evaluating
 OPSET = 20
 MOST_IMAGES = 65_536  # in one batch
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_OPERATOR = re.compile(r"\baten[.:]+[A-Za-z_0-9]+(?:\.[A-Za-z_0-9]+)?")
+_OPERATOR = re.compile(r"\bopset\d+::[A-Za-z_0-9]+|\baten[.:]+[A-Za-z_0-9]+(?:\.[A-Za-z_0-9]+)?")
 
 
 def needed(package: str, extra: str = "export") -> ModuleType:
@@ -100,7 +100,9 @@ def stopped_at(error: BaseException) -> str:
         texts.append(str(seen))
         seen = seen.__cause__ or seen.__context__
     lines = (_COLOURS.sub("", line).strip() for text in texts for line in text.splitlines())
-    first = next((line for line in lines if line), type(error).__name__).partition(". ")[0]
+    first = next(
+        (line for line in lines if line and not line.startswith("Exception from ")), type(error).__name__
+    ).partition(". ")[0]
     named = next((found for text in texts for found in _OPERATOR.findall(text)), None)
     return (f"operator {named}: " if named and named not in first[:200] else "") + first[:200]
 
