@@ -204,3 +204,10 @@ def test_every_format_is_offered_in_the_help(capsys):
     assert run(["export", "--help"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in FORMATS)
+
+
+def test_missing_images_say_which_override_gives_them(tmp_path, capsys):
+    make_run(tmp_path, target="easiedge.data.mnist.MNIST", root=str(tmp_path / "gone"))
+    err = refused(["export", str(tmp_path), "--int8"], capsys)
+    assert "the run's images are needed" in err and "data.root=DIR after the run directory" in err
+    assert not (tmp_path / "export").exists()

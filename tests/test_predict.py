@@ -187,3 +187,9 @@ def test_the_examples_say_the_same(exported, whole, name):
     assert [float(p) for *_, p in lines] == pytest.approx([float(p.max()) for p in wanted], abs=2e-3)
     lines = (EXAMPLES / name).read_text().splitlines()
     assert len([line for line in lines if line.strip()]) <= 22
+
+
+def test_predicting_imports_nothing_of_training():
+    names = ["pytorch_lightning", "hydra", "omegaconf", "wandb", "sklearn", "scipy", "matplotlib", "torchvision"]
+    code = f"import sys, easiedge.predict, easiedge.predict_command; sys.exit(len(set({names}) & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=EXAMPLES.parents[1]).returncode == 0

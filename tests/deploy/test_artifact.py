@@ -340,3 +340,25 @@ def test_weights_of_another_kind_are_refused(saved):
     seal_again(folder)
     with pytest.raises(ModelError, match="do not fit each other"):
         load(folder)
+
+
+class Dropping(torch.nn.Module):
+    """Holds a layer of torchvision's."""
+
+    def __init__(self):
+        super().__init__()
+        from torchvision.ops import StochasticDepth
+
+        self.body, self.drop = torch.nn.Linear(3, 3), StochasticDepth(0.1, "row")
+
+    def forward(self, x):
+        return x + self.drop(self.body(x))
+
+
+def test_a_network_with_a_part_of_torchvision_asks_for_it_only_then(tmp_path, monkeypatch):
+    model, x = Dropping().eval(), torch.randn(2, 3)
+    save(model, tmp_path)
+    assert torch.equal(load(tmp_path)(x), model(x))
+    monkeypatch.setitem(sys.modules, "torchvision.ops.stochastic_depth", None)
+    with pytest.raises(ModelError, match=r"StochasticDepth, which cannot be imported here: pip install torchvision"):
+        load(tmp_path)
