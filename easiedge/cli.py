@@ -15,12 +15,17 @@ COMMANDS = {
     "sensitivity": "accuracy as one layer at a time loses units, without fine-tuning",
     "compare": "global against layerwise at matched budgets, paired by seed, with intervals and tests",
     "report": "one page, tables and pictures from the runs below a directory",
-    "export": "ONNX and other formats, outputs checked against the artifact (not in this version)",
+    "export": "ONNX, OpenVINO and other formats of a run's network, each checked against the artifact",
+    "predict": "labels, probabilities and ms per image for image files, by a run's network",
     "workspace": "the W&B dashboard with the right panels: ENTITY/PROJECT, or FILE.json to look at it",
     "bench": "milliseconds on this device, layer by layer: makes a latency table",
 }
-READY = ("train", "prune", "score", "sensitivity", "compare", "report", "workspace", "bench")
-PLAIN = ("report", "workspace")  # commands with arguments of their own instead of Hydra's overrides
+PLAIN = (
+    "report",
+    "export",
+    "predict",
+    "workspace",
+)  # commands with arguments of their own instead of Hydra's overrides
 ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
@@ -40,6 +45,8 @@ examples:
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
   easiedge compare compare.budgets=[0.3,0.5,0.7] compare.seeds=5
   easiedge report multirun                                              a page over all runs below a folder
+  easiedge export runs/DAY/TIME --to onnx,openvino --int8               files for engines, proved on the run's test images
+  easiedge predict runs/DAY/TIME PHOTO.jpg
   easiedge bench model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
 
 exit status: 0 done, 2 the request was wrong, 1 it broke while running, 130 interrupted"""
@@ -71,10 +78,6 @@ def run(argv: list[str]) -> int:
     overrides = with_assumed(command, overrides)
     if command not in COMMANDS:
         return refuse(f"unknown command {command!r}: choose one of {', '.join(COMMANDS)} (easiedge --help)")
-    if command not in READY:
-        return refuse(
-            f"'easiedge {command}' is not in this version: it comes with a later one; 'easiedge prune' is ready"
-        )
     if command in PLAIN:
         return _guarded(lambda: _plain(command, overrides))
     return _guarded(lambda: _hydra(command, overrides))
@@ -122,6 +125,14 @@ def _plain(command: str, arguments: list[str]) -> int:
         from easiedge.report.page.command import report
 
         return report(arguments)
+    if command == "export":
+        from easiedge.export_command import export_command
+
+        return export_command(arguments)
+    if command == "predict":
+        from easiedge.predict_command import predict_command
+
+        return predict_command(arguments)
     from easiedge.report.workspace import make_workspace
 
     return make_workspace(arguments)

@@ -16,6 +16,7 @@ from torch import nn
 from easiedge.assembly import Parts, assemble
 from easiedge.bench import bench
 from easiedge.deploy.artifact import load, save
+from easiedge.deploy.provenance import add_provenance
 from easiedge.fidelity import fidelity
 from easiedge.fidelity_request import request_of
 from easiedge.model.gates import masked
@@ -27,7 +28,8 @@ from easiedge.report.kept_share import kept_shares
 from easiedge.report.kept_share_terminal import print_kept_shares
 from easiedge.report.layers_table import layer_rows
 from easiedge.report.metrics import pruning_metrics, training_metrics
-from easiedge.report.record import log_results, log_tables, write_config, write_layers, write_metrics
+from easiedge.report.network_provenance import network_provenance
+from easiedge.report.record import finite, log_results, log_tables, write_config, write_layers, write_metrics
 from easiedge.report.sensitivity_pictures import draw_sensitivity
 from easiedge.report.sensitivity_record import LayerSensitivity, rows_of
 from easiedge.report.sensitivity_terminal import print_sensitivity
@@ -58,9 +60,10 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge train``: the dense baseline, saved under ``dense/``; its figures are returned and written."""
     clock = Clock()
     with assembled(cfg) as parts:
-        train_dense(parts, clock)
-        save(parts.network, parts.directory / "dense")
+        train_dense(parts, cfg, clock)
+        save(parts.network, parts.directory / "dense", network_provenance(parts, cfg))
         metrics = training_metrics(parts, test_accuracy(parts, parts.network), clock.closed())
+        add_provenance(parts.directory / "dense", {"metrics": finite(metrics)})
         write_metrics(metrics, parts.directory)
         log_results(parts.logger, metrics, [], parts.directory)
         dense_line(metrics, parts.directory)
@@ -71,7 +74,7 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge prune``: train or load, prune, fine-tune, save, measure; its figures are returned and written."""
     clock = Clock()
     with assembled(cfg) as parts:
-        train_dense(parts, clock)
+        train_dense(parts, cfg, clock)
         outcome = run_schedule(parts, clock)
         proof = prove_equivalence(
             outcome.network, outcome.groups, outcome.within, outcome.compact, parts.data.val_dataloader()
@@ -82,11 +85,12 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
             proof.images,
         )
         compact = finetune(parts, outcome, clock)
-        save(compact, parts.directory / "pruned")
+        save(compact, parts.directory / "pruned", network_provenance(parts, cfg, outcome.mask))
         accuracies = closing_accuracies(parts, outcome) | {"val": parts.stages.validate(compact)}
         metrics = pruning_metrics(parts, outcome, compact, accuracies, proof, clock.closed())
         rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
         shares = kept_shares(parts.groups, outcome.mask, rows, parts.selection.collapse_share)
+        add_provenance(parts.directory / "pruned", {"metrics": finite(metrics)})
         write_layers(rows, shares, metrics, parts.directory)
         write_metrics(metrics, parts.directory)
         log_results(parts.logger, metrics, rows, parts.directory)
@@ -100,7 +104,7 @@ def score(cfg: DictConfig) -> dict[str, Any]:
     clock = Clock()
     request = request_of(cfg.fidelity, cfg.seed)
     with assembled(cfg) as parts:
-        train_dense(parts, clock)
+        train_dense(parts, cfg, clock)
         try:
             found = fidelity(parts, request, keep=lambda so_far: write_fidelity(so_far, parts.directory))
         except KeyboardInterrupt:
@@ -125,7 +129,7 @@ def sensitivity(cfg: DictConfig) -> LayerSensitivity:
     """``easiedge sensitivity``: accuracy as one layer at a time loses units; tables and pictures are written."""
     clock, request = Clock(), sensitivity_request(cfg.sensitivity)
     with assembled(cfg) as parts:
-        train_dense(parts, clock)
+        train_dense(parts, cfg, clock)
         try:
             found = layer_sensitivity(parts, request)
         except KeyboardInterrupt:
@@ -138,7 +142,7 @@ def sensitivity(cfg: DictConfig) -> LayerSensitivity:
         return found
 
 
-def train_dense(parts: Parts, clock: Clock) -> None:
+def train_dense(parts: Parts, cfg: DictConfig, clock: Clock) -> None:
     """Train the dense network unless it came with weights or another job of the sweep has, and keep it for later runs."""
     if parts.weighted:
         return
@@ -152,7 +156,7 @@ def train_dense(parts: Parts, clock: Clock) -> None:
     else:
         parts.shared(parts.network, parts.stages, fresh)
     pl.seed_everything(parts.seed, workers=True, verbose=False)  # what follows is the same, trained here or loaded
-    save(parts.network, parts.directory / "dense")
+    save(parts.network, parts.directory / "dense", network_provenance(parts, cfg))
 
 
 def run_schedule(parts: Parts, clock: Clock) -> Outcome:

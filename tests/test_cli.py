@@ -1,6 +1,7 @@
 """The command line: what it makes, and how it refuses."""
 
 import csv
+import hashlib
 import json
 import subprocess
 import sys
@@ -55,6 +56,19 @@ def test_metrics_are_complete_and_true(finished):
     assert metrics["seconds"]["total"] >= metrics["seconds"]["train"] > 0
 
 
+def test_what_its_user_needs_travels_with_the_network(finished):
+    found, metrics = easiedge.read_provenance(finished / "pruned"), json.loads((finished / "metrics.json").read_text())
+    assert found["metrics"] == metrics and found["classes"] == [str(d) for d in range(10)]
+    assert found["input"]["shape"] == [1, 8, 8] and found["input"]["mean"] == [0.3]
+    assert found["config"]["budget"]["filters_removed"] == 0.6 and found["versions"]["torch"] == torch.__version__
+    kept = {name: len(group["kept"]) for name, group in found["pruned"].items()}
+    assert sum(kept.values()) == metrics["pruned"]["filters"]
+    assert sum(group["units"] for group in found["pruned"].values()) == metrics["dense"]["filters"]
+    dense = (finished / "dense" / "model.safetensors").read_bytes()
+    assert found["from"] == {"file": "model.safetensors", "sha256": hashlib.sha256(dense).hexdigest()}
+    assert "pruned" not in easiedge.read_provenance(finished / "dense")
+
+
 def test_layers_add_up(finished):
     metrics = json.loads((finished / "metrics.json").read_text())
     rows = list(csv.DictReader((finished / "layers.csv").read_text().splitlines()))
@@ -72,6 +86,7 @@ def test_the_run_directory_holds_what_was_promised(finished):
         "run.log",
         "pruned/model.safetensors",
         "pruned/architecture.json",
+        "pruned/provenance.json",
         "dense/model.safetensors",
         "csv/metrics.csv",
     ):
@@ -220,7 +235,10 @@ def test_score_walks_the_curves_by_turns(finished):
         (["prune", "data.batch_size=1", *QUICK], "single image"),
         (["prune", "logger.online=true"], "key"),
         (["prune", "-m", "data=zzz", "seed=0,1"], "cifar10"),
-        (["export"], "not in this version"),
+        (["export"], "required: RUN_DIR"),
+        (["predict", "nowhere"], "required: IMAGE"),
+        (["predict", "nowhere", "a.png"], "nowhere does not exist"),
+        (["export", "nowhere"], "nowhere does not exist"),
         (["prune", "calibration.images=100000"], "more than the"),
         (["score", "fidelity.criteria=[magic]"], "unknown criterion 'magic'"),
         (

@@ -111,16 +111,11 @@ class ImageFiles:
 
     def _decode_one(self, name: str, size: int | None, grey: bool) -> np.ndarray:  # type: ignore[type-arg]
         try:
-            with Image.open(io.BytesIO(self._read(name))) as opened:
-                image: Image.Image = _eight_bits(opened).convert("L" if grey else "RGB")
+            return pixels_of(self._read(name), None if size is None else (size, size), grey)
         except Exception as error:  # decoders and archives raise a dozen kinds on damaged files
             raise DataError(
                 f"image {name} in {self.root} cannot be read ({error}): remove or replace the file"
             ) from error
-        if size is not None and image.size != (size, size):
-            image = image.resize((size, size), Image.Resampling.BILINEAR)
-        array = np.asarray(image)
-        return array[None] if grey else array.transpose(2, 0, 1)
 
     def _cache_file(self, names: Sequence[str], size: int | None, grey: bool) -> Path:
         key = hashlib.sha256(
@@ -128,6 +123,19 @@ class ImageFiles:
         ).hexdigest()
         base = os.environ.get("EASIEDGE_CACHE") or Path.home() / ".cache" / "easiedge"
         return Path(base) / f"images-{key[:32]}.npy"
+
+
+def pixels_of(content: bytes, size: tuple[int, int] | None, grey: bool = False) -> np.ndarray:  # type: ignore[type-arg]
+    """Pixels uint8 ``[channels, height, width]`` of an image file, resized to ``size`` (height, width) unless None.
+
+    Raises whatever Pillow does on files that it cannot read.
+    """
+    with Image.open(io.BytesIO(content)) as opened:
+        image: Image.Image = _eight_bits(opened).convert("L" if grey else "RGB")
+    if size is not None and image.size != size[::-1]:
+        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
+    array = np.asarray(image)
+    return array[None] if grey else array.transpose(2, 0, 1)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from easiedge.errors import ModelError
-from easiedge.model.functions import ATTRIBUTES, FUNCTIONS, METHODS, name_of
+from easiedge.model.functions import ATTRIBUTES, METHODS, function_of, name_of
 from easiedge.model.graph import trace
 from easiedge.model.layers import describe_layer, make_layer
 
-SCHEMA = 1
+SCHEMA = 2
 _PATH_PART = re.compile(r"[A-Za-z0-9_-]+")  # torch.fx writes these into generated code: nothing else may get there
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MOST, _DEEPEST = 100_000, 32  # nodes or layers of a network; parts of a layer's name
+_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda description: {**description, "schema": 2},  # 2 has provenance.json beside it; the description is the same
+}
 _DTYPES = {
     str(d): d
     for d in (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.bool)
@@ -90,25 +96,45 @@ def attribute(network: nn.Module, name: str) -> torch.Tensor:
     return found
 
 
-def build(description: dict[str, Any]) -> fx.GraphModule:
-    """Make the network that `describe` described, with fresh weights, in training mode.
+def upgraded(description: Any) -> dict[str, Any]:
+    """The description in the current schema, whatever earlier version of easiedge wrote it.
 
     Raises:
-        ModelError: another schema, or a description that names anything outside the allowed layers, functions and methods.
+        ModelError: a schema that this version does not know.
     """
-    if not isinstance(description, dict) or description.get("schema") != SCHEMA:
-        found = description.get("schema") if isinstance(description, dict) else None
+    found = description.get("schema") if isinstance(description, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= SCHEMA:
         raise ModelError(
-            f"the architecture has schema {found!r}; this version of easiedge reads {SCHEMA}: update easiedge, or export again"
+            f"the architecture has schema {str(found)[:40]!r}; this version of easiedge reads 1 to {SCHEMA}: update easiedge, or export again"
         )
+    while description["schema"] < SCHEMA:
+        description = _UPGRADES[description["schema"]](description)
+    return description
+
+
+def build(description: Any) -> fx.GraphModule:
+    """Make the network that `describe` described, with fresh weights, in training mode.
+
+    Under ``torch.device("meta")`` it takes no memory for its weights, whatever sizes the description holds.
+
+    Raises:
+        ModelError: an unknown schema, or a description that names anything outside the allowed layers, functions and methods.
+    """
+    description = upgraded(description)
     try:
         return _build(description)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ModelError(f"the architecture is malformed ({type(error).__name__}: {error}): export it again") from error
+    except ModelError:
+        raise
+    except Exception as error:  # it may hold anything at all; nothing of it has run
+        raise ModelError(
+            f"the architecture is malformed ({type(error).__name__}: {str(error)[:200]}): export it again"
+        ) from error
 
 
 def _build(description: dict[str, Any]) -> fx.GraphModule:
     root = nn.Module()
+    if max(len(description[part]) for part in ("layers", "tensors", "nodes")) > _MOST:
+        raise ModelError(f"the artifact has more than {_MOST} layers or nodes, which no network has: export it again")
     for name, layer in description["layers"].items():
         _attach(root, name, make_layer(name, layer))
     for name, tensor in description["tensors"].items():
@@ -121,13 +147,14 @@ def _build(description: dict[str, Any]) -> fx.GraphModule:
     for node in description["nodes"]:
         op, target = node["op"], node["target"]
         if op == "call_function":
-            if target not in FUNCTIONS:
+            called = function_of(target)
+            if called is None:
                 raise ModelError(
                     f"the artifact calls {target!r}, which is not allowed: it was changed, or made by a newer version"
                 )
             if target == "getattr" and node["args"]["tuple"][1] not in ATTRIBUTES:
                 raise ModelError(f"the artifact reads the attribute {node['args']['tuple'][1]!r}, which is not allowed")
-            target = FUNCTIONS[target]
+            target = called
         elif op == "call_method" and target not in METHODS:
             raise ModelError(f"the artifact calls the method {target!r}, which is not allowed")
         elif op not in ("placeholder", "get_attr", "call_module", "call_method", "output") or not isinstance(
@@ -138,23 +165,25 @@ def _build(description: dict[str, Any]) -> fx.GraphModule:
             op in ("get_attr", "call_module") and target not in description["tensors" if op == "get_attr" else "layers"]
         ):
             raise ModelError(f"the artifact uses {target!r}, which it does not hold")
-        if not all(str(key).isidentifier() for key in node["kwargs"].get("dict", {})):
+        if not all(_NAME.fullmatch(str(key)) for key in node["kwargs"].get("dict", {})):
             raise ModelError(f"the artifact's node {node['name']!r} has an argument whose name is not a name")
-        if not str(node["name"]).isidentifier() or (
-            op in ("placeholder", "call_method") and not target.lstrip("*").isidentifier()
+        if not _NAME.fullmatch(str(node["name"])) or (
+            op in ("placeholder", "call_method") and not _NAME.fullmatch(target.lstrip("*"))
         ):
             raise ModelError(f"the artifact has a node named {node['name']!r}, which is not a name")
+        if node["name"] in made:
+            raise ModelError(f"the artifact has two nodes named {node['name']!r}: export it again")
         made[node["name"]] = graph.create_node(
             op, target, _unpack(node["args"], made), _unpack(node["kwargs"], made), name=node["name"]
         )
     graph.lint()
     name = str(description["name"])
-    return fx.GraphModule(root, graph, class_name=name if name.isidentifier() else "Network")
+    return fx.GraphModule(root, graph, class_name=name if _NAME.fullmatch(name) else "Network")
 
 
 def _attach(root: nn.Module, name: str, value: Any) -> None:
     *path, leaf = name.split(".")
-    if not all(_PATH_PART.fullmatch(part) for part in (*path, leaf)):
+    if len(path) >= _DEEPEST or not all(_PATH_PART.fullmatch(part) for part in (*path, leaf)):
         raise ModelError(f"the artifact has a layer named {name!r}, which is not a name")
     for part in path:
         if part not in root._modules:

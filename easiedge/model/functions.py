@@ -1,15 +1,20 @@
-"""The functions and methods an artifact may name; nothing else is ever called."""
+"""The functions and methods an artifact may name; nothing else is ever called.
+
+Those of torchvision are looked up only when a network has one of them, so that all others load without torchvision.
+"""
 
 from __future__ import annotations
 
+import importlib
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torchvision.models import swin_transformer
-from torchvision.ops import stochastic_depth
+
+from easiedge.errors import ModelError
 
 _OPERATORS = [
     "add",
@@ -192,10 +197,6 @@ def _table() -> dict[str, Callable[..., Any]]:
         ("F.", F, _FUNCTIONAL),
     ):
         table |= {prefix + name: getattr(owner, name) for name in names if hasattr(owner, name)}
-    table["torchvision.stochastic_depth"] = stochastic_depth
-    table["torchvision.shifted_window_attention"] = swin_transformer.shifted_window_attention
-    table["torchvision.patch_merging_pad"] = swin_transformer._patch_merging_pad
-    table["torchvision.relative_position_bias"] = swin_transformer._get_relative_position_bias
     return table
 
 
@@ -205,9 +206,48 @@ for _name, _function in FUNCTIONS.items():
     _NAMES.setdefault(_function, _name)
 
 
+TORCHVISION = {
+    "torchvision.stochastic_depth": ("torchvision.ops.stochastic_depth", "stochastic_depth"),
+    "torchvision.shifted_window_attention": ("torchvision.models.swin_transformer", "shifted_window_attention"),
+    "torchvision.patch_merging_pad": ("torchvision.models.swin_transformer", "_patch_merging_pad"),
+    "torchvision.relative_position_bias": ("torchvision.models.swin_transformer", "_get_relative_position_bias"),
+}  # name in artifacts: module, attribute
+
+
 def name_of(function: Any) -> str | None:
     """The name under which an artifact may hold ``function``; None where it may not."""
     try:
-        return _NAMES.get(function)
+        known = _NAMES.get(function)
     except TypeError:
         return None
+    if known is None and "torchvision" in sys.modules:
+        at = (getattr(function, "__module__", None), getattr(function, "__name__", None))
+        known = next((name for name, (module, attribute) in TORCHVISION.items() if at == (module, attribute)), None)
+        return known if known is None or function_of(known) is function else None
+    return known
+
+
+def function_of(name: Any) -> Callable[..., Any] | None:
+    """The function that an artifact means by ``name``; None where the name is not allowed.
+
+    Raises:
+        ModelError: it is one of torchvision's, which is not installed.
+    """
+    if not isinstance(name, str) or name not in TORCHVISION:
+        return FUNCTIONS.get(name) if isinstance(name, str) else None
+    module, attribute = TORCHVISION[name]
+    return torchvision_part(module, attribute)
+
+
+def torchvision_part(module: str, attribute: str) -> Any:
+    """An attribute of one of torchvision's modules, imported now.
+
+    Raises:
+        ModelError: torchvision is not installed, or another version of it has no such part.
+    """
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ModelError(
+            f"the network holds torchvision's {attribute.lstrip('_')}, which cannot be imported here: pip install torchvision"
+        ) from error

@@ -113,7 +113,7 @@ def test_the_network_is_an_artifact_with_its_figures_and_files_that_sync_will_fi
     assert facts["pruned/accuracy"] == metrics["pruned"]["accuracy"] and facts["model"] == "lenet"
     assert facts["budget/achieved/filters_removed"] >= 0.6
     files = {entry.path: entry for entry in artifact.manifest.contents}
-    assert set(files) == {"architecture.json", "model.safetensors"}
+    assert set(files) == {"architecture.json", "model.safetensors", "provenance.json"}
     for name, entry in files.items():
         here = Path(entry.local_path)
         assert here == (folder / "pruned" / name).resolve()  # where it is, no second copy
@@ -192,7 +192,7 @@ def test_sync_sends_the_network_the_table_and_the_pictures_later(folder, file, m
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     name = "lenet-digits-easiedge-3"
-    for part in ("model.safetensors", "architecture.json"):
+    for part in ("model.safetensors", "architecture.json", "provenance.json"):
         assert server.uploads[f"/artifact/{name}/{part}"] == (folder / "pruned" / part).read_bytes()
     assert name in server.committed and len(server.committed) == 2
     (model,) = (a for a in server.artifacts if a["artifactTypeName"] == "model")

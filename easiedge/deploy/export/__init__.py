@@ -1,0 +1,1 @@
+"""Networks in the formats of engines, each run and compared with the artifact."""

@@ -1,0 +1,64 @@
+"""OpenVINO's intermediate representation, made from ONNX: float32, any batch."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from easiedge.deploy.export.engine_format import Runner
+from easiedge.deploy.export.onnx_format import Onnx
+from easiedge.deploy.onnx_export import needed, stopped_at
+from easiedge.errors import ModelError
+
+
+class OpenVino:
+    """``.xml`` and ``.bin``, run by OpenVINO on the CPU in float32 (its own choice would be bfloat16 where the processor has it)."""
+
+    name, suffix, dynamic_batch = "openvino", ".xml", True
+    beside: tuple[str, ...] = (".bin",)
+
+    def engine(self) -> Mapping[str, Any]:
+        """Name and version."""
+        Onnx().engine()
+        return {"engine": "openvino", "version": str(needed("openvino", "openvino").__version__).split("-")[0]}
+
+    def write(self, network: fx.GraphModule, example: Tensor, path: Path, metadata: Mapping[str, str]) -> None:
+        """By way of ONNX, whose batch stays dynamic."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "network.onnx"
+            Onnx().write(network, example, source, metadata)
+            self.convert(source, path, metadata)
+
+    def convert(self, source: Path, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write an ONNX file as ``path`` and its weights beside it, in the precision they have.
+
+        Raises:
+            ModelError: an operator that OpenVINO does not know; it is named.
+        """
+        openvino = needed("openvino", "openvino")
+        try:
+            model = openvino.Core().read_model(str(source))
+            for name, text in metadata.items():
+                model.set_rt_info(text, [name])
+            openvino.save_model(model, str(path), compress_to_fp16=False)
+        except Exception as error:
+            raise ModelError(f"OpenVINO cannot take the network: {stopped_at(error)}") from error
+
+    def runner(self, path: Path, threads: int) -> Runner:
+        """A compiled model."""
+        openvino = needed("openvino", "openvino")
+        options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+        try:
+            compiled = openvino.Core().compile_model(str(path), "CPU", options)
+        except Exception as error:
+            raise ModelError(f"OpenVINO does not run {path.name}: {stopped_at(error)}") from error
+
+        def run(images: Tensor) -> Tensor:
+            return torch.from_numpy(compiled(images.numpy())[0].copy())
+
+        return run

@@ -1,0 +1,226 @@
+"""``easiedge export``: a run's network in the formats of engines; each file is run and compared with the artifact, or removed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from easiedge.deploy.export.agreement import compare, logits, refuse_disagreement
+from easiedge.deploy.export.engine_format import EngineFormat
+from easiedge.deploy.export.export_record import file_facts, fingerprint, write_record
+from easiedge.deploy.export.formats import chosen_formats
+from easiedge.deploy.export.int8 import quantize
+from easiedge.deploy.export.onnx_format import Onnx
+from easiedge.deploy.export.openvino_format import OpenVino
+from easiedge.deploy.image_input import ImageInput
+from easiedge.deploy.latency.engine import machine
+from easiedge.errors import EasiEdgeError, EquivalenceError, ModelError
+from easiedge.model.inference import merged
+from easiedge.model.logits import class_logits
+from easiedge.report.network_provenance import input_of
+from easiedge.run_directory import RunNetwork, run_data, run_network
+
+log = logging.getLogger(__name__)
+FOLDER = "export"
+QUANTIZED = ("onnx", "openvino")  # formats that int8 goes into
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What is asked for.
+
+    Attributes:
+        run: the run directory.
+        formats: names, see `easiedge.deploy.export.formats`.
+        int8: also with int8 weights and activations.
+        network: ``pruned`` or ``dense``.
+        images: of the test split on which files and artifact are compared, at most.
+        calibration: training images on which the ranges of activations are observed.
+        drop: points of accuracy that int8 may cost.
+        threads: of each engine.
+        overrides: of the run's data.
+    """
+
+    run: Path
+    formats: tuple[str, ...] = ("onnx",)
+    int8: bool = False
+    network: str = "pruned"
+    images: int = 5000
+    calibration: int = 512
+    drop: float = 2.0
+    threads: int = 1
+    overrides: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        for name in ("images", "calibration", "threads"):
+            if getattr(self, name) < 1:
+                raise EasiEdgeError(f"--{name} {getattr(self, name)} must be at least 1")
+        if not 0 <= self.drop <= 100:
+            raise EasiEdgeError(f"--drop {self.drop} must be from 0 to 100 points of accuracy")
+        if self.int8 and not {*QUANTIZED} & {*self.formats}:
+            raise EasiEdgeError(f"--int8 needs a format that holds it: --to {' or '.join(QUANTIZED)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """What came of a request.
+
+    Attributes:
+        entries: of ``export.json``, one for each file that is there.
+        refused: why the others are not: a format cannot hold the network, or the file disagreed.
+    """
+
+    entries: Sequence[dict[str, Any]]
+    refused: Sequence[EasiEdgeError]
+
+    def check(self) -> None:
+        """Raise if a file is missing.
+
+        Raises:
+            EasiEdgeError: the first reason, and the others.
+        """
+        if self.refused:
+            rest = "".join(f"; also: {other}" for other in self.refused[1:])
+            raise type(self.refused[0])(f"{self.refused[0]}{rest}") from self.refused[0]
+
+
+def export(request: ExportRequest) -> Exported:
+    """Write and prove every file that was asked for.
+
+    Raises:
+        EasiEdgeError: the request is wrong; nothing was written.
+    """
+    formats = chosen_formats(request.formats)
+    found = run_network(request.run, request.network)
+    data = run_data(request.run, request.overrides)
+    job = _Job(request, found, data)
+    folder = request.run / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    entries: list[dict[str, Any]] = []
+    refused: list[EasiEdgeError] = []
+    for each in formats:
+        steps: list[Callable[[], dict[str, Any]]] = [lambda each=each: job.float32(each, folder)]  # type: ignore[misc]
+        if request.int8 and each.name in QUANTIZED:
+            steps.append(lambda each=each: job.int8(each, folder))  # type: ignore[misc]
+        for step in steps:
+            try:
+                entries.append(step())
+            except EasiEdgeError as error:
+                refused.append(error)
+    if entries:
+        write_record(folder, entries, {"machine": machine(), **job.form.as_json()})
+    return Exported(entries, refused)
+
+
+class _Job:
+    """What all files of a request have in common: the images, and what the artifact says to them."""
+
+    def __init__(self, request: ExportRequest, found: RunNetwork, data: Any) -> None:
+        self.request, self.found, self.data = request, found, data
+        self.form: ImageInput = input_of(data, found.provenance, found.directory)
+        count = min(request.images, len(data.test))
+        self.batches = data.evaluation_batches("test", count if count < len(data.test) else None, section="export")
+        self.labels = torch.cat([labels for _, labels in self.batches])
+        self.ready = _ready(found.network)
+        self.wanted = logits(_network_runner(found.network), self.batches, f"the network in {found.directory}")
+        self.source = fingerprint(found.directory)
+        self.metadata = {"easiedge": json.dumps({**self.form.as_json(), "from": self.source})}
+
+    def float32(self, kind: EngineFormat, folder: Path) -> dict[str, Any]:
+        """Write, run and compare one file; it gets its place only then."""
+        return self._proved(
+            kind, folder, f"{self.found.name}{kind.suffix}", lambda path: kind.write(self.ready, self._example(), path, self.metadata)
+        )  # fmt: skip
+
+    def int8(self, kind: EngineFormat, folder: Path) -> dict[str, Any]:
+        """The same with int8 weights and activations, held to its accuracy."""
+
+        def write(path: Path) -> None:
+            with tempfile.TemporaryDirectory() as other:
+                plain, small = Path(other) / "float.onnx", Path(other) / "int8.onnx"
+                Onnx().write(self.ready, self._example(), plain, self.metadata)
+                quantize(plain, small, self._calibration())
+                if isinstance(kind, OpenVino):
+                    kind.convert(small, path, self.metadata)
+                else:
+                    shutil.copyfile(small, path)
+
+        return self._proved(kind, folder, f"{self.found.name}-int8{kind.suffix}", write, int8=True)
+
+    def _proved(
+        self, kind: EngineFormat, folder: Path, name: str, write: Callable[[Path], None], int8: bool = False
+    ) -> dict[str, Any]:
+        target, engine = folder / name, kind.engine()
+        for old in (target, *(target.with_suffix(s) for s in kind.beside)):
+            old.unlink(missing_ok=True)
+        log.info("writing %s and comparing it on %d images", target, len(self.labels))
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as made:
+            path = Path(made) / name
+            write(path)
+            run = kind.runner(path, self.request.threads)
+            values = logits(run, self.batches, name)
+            agreed = compare(values, self.wanted, self.labels)
+            artifact = compare(self.wanted, self.wanted, self.labels).accuracy
+            if int8:
+                self._refuse_drop(name, artifact, agreed.accuracy)
+            else:
+                refuse_disagreement(agreed, name)
+                self._check_one_image(run, values, name)
+            for each in (path, *(path.with_suffix(s) for s in kind.beside)):
+                each.chmod(0o644)
+                each.replace(folder / each.name)
+        precision = (
+            {"precision": "int8", "calibration_images": self.request.calibration} if int8 else {"precision": "float32"}
+        )
+        return {
+            "format": kind.name, "network": self.found.name, **precision, **engine, "threads": self.request.threads,
+            "dynamic_batch": kind.dynamic_batch, **asdict(agreed), "artifact_accuracy": artifact, "from": self.source,
+            **file_facts(target, kind.beside),
+        }  # fmt: skip
+
+    def _refuse_drop(self, name: str, before: float, after: float) -> None:
+        if 100 * (before - after) > self.request.drop + 1e-9:
+            raise EquivalenceError(
+                f"{name} costs {100 * (before - after):.2f} points of accuracy ({before:.2%} to {after:.2%}), more than --drop "
+                f"{self.request.drop:g}: try more --calibration images, or keep float32; the file was removed"
+            )
+
+    def _check_one_image(self, run: Callable[[Tensor], Tensor], values: Tensor, name: str) -> None:
+        """A batch of one gives what the first image of a batch gave."""
+        alone = logits(run, [(self.batches[0][0][:1], self.labels[:1])], name)
+        refuse_disagreement(compare(alone, values[:1], self.labels[:1]), f"{name} with a batch of one")
+
+    def _example(self) -> Tensor:
+        images = self.batches[0][0]
+        return torch.cat([images[:1], images[-1:]])
+
+    def _calibration(self) -> Tensor:
+        count = min(self.request.calibration, len(self.data.train))
+        return torch.cat([images for images, _ in self.data.calibration_batches(count)])
+
+
+def _ready(network: nn.Module) -> fx.GraphModule:
+    """The network as exporters get it: batch norms folded into the convolutions before them, nothing in place."""
+    folded = merged(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return folded.eval()  # type: ignore[no-any-return]
+
+
+def _network_runner(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    def run(images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            found = class_logits(network(images))
+        if found is None:
+            raise ModelError("its output is not logits [batch, classes]: only classifiers are exported")
+        return found
+
+    return run

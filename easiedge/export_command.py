@@ -1,0 +1,100 @@
+"""``easiedge export``: its options, and the table it prints."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from easiedge.errors import EasiEdgeError
+
+USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch] [--int8] [data.root=DIR]"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise EasiEdgeError(f"{message}: {USAGE} (easiedge export --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        "easiedge export",
+        allow_abbrev=False,
+        description="The network of a run in the formats of engines, in RUN_DIR/export/ with export.json. Every file is run on images of the "
+        "run's test split and compared with the artifact; one that disagrees is removed (exit status 2).",
+    )
+    parser.add_argument("run", metavar="RUN_DIR", type=Path, help="what easiedge prune or train wrote")
+    parser.add_argument(
+        "overrides", metavar="data.KEY=VALUE", nargs="*", help="where the run's data are now, such as data.root=DIR"
+    )
+    parser.add_argument(
+        "--to", default="onnx", metavar="LIST",
+        help="formats, separated by commas: onnx (ONNX Runtime), openvino, torch_export (.pt2), executorch (.pte, phones); default onnx",
+    )  # fmt: skip
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="also with int8 weights and activations (onnx, openvino); accuracy is measured again",
+    )
+    parser.add_argument(
+        "--calibration", type=int, default=512, metavar="N", help="training images for int8's ranges (default 512)"
+    )
+    parser.add_argument(
+        "--drop", type=float, default=2.0, metavar="POINTS", help="points of accuracy that int8 may cost (default 2)"
+    )
+    parser.add_argument(
+        "--network", choices=("pruned", "dense"), default="pruned", help="which network of the run (default pruned)"
+    )
+    parser.add_argument(
+        "--images", type=int, default=5000, metavar="N", help="test images to compare on, at most (default 5000)"
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each engine (default 1)")
+    return parser
+
+
+def export_command(arguments: Sequence[str]) -> int:
+    """Export, and say what came of it.
+
+    Raises:
+        EasiEdgeError: the request is wrong, or a file disagrees with the artifact.
+    """
+    options = _parser().parse_intermixed_args(list(arguments))
+    from easiedge.export import FOLDER, ExportRequest, export
+
+    request = ExportRequest(
+        options.run, tuple(name.strip() for name in options.to.split(",") if name.strip()), options.int8, options.network, options.images,
+        options.calibration, options.drop, options.threads, tuple(options.overrides),
+    )  # fmt: skip
+    logging.getLogger("easiedge").setLevel(logging.INFO)
+    exported = export(request)
+    if exported.entries:
+        print_exports(exported.entries, options.run / FOLDER)
+    exported.check()
+    return 0
+
+
+def print_exports(entries: Sequence[dict[str, Any]], folder: Path) -> None:
+    """A row for each file."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for name in ("file", "engine"):
+        table.add_column(name, no_wrap=True)
+    for name in ("MB", "max diff", "same top-1", "accuracy", "artifact"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in entries:
+        table.add_row(
+            each["file"], each["engine"], f"{each['bytes'] / 1e6:.2f}", f"{each['max_abs_diff']:.2g}",
+            f"{each['agreement']:.2%}", f"{each['accuracy']:.2%}", f"{each['artifact_accuracy']:.2%}",
+        )  # fmt: skip
+    out = Console()
+    out.print(table)
+    out.print(
+        f"compared on {entries[0]['images']} test images; files and export.json are in {folder}",
+        highlight=False,
+        soft_wrap=True,
+    )

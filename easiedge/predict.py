@@ -1,0 +1,152 @@
+"""Labels and probabilities for image files, by a run's exported network or its artifact; needs no part of training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from easiedge.deploy.artifact import load
+from easiedge.deploy.export.export_record import fingerprint, read_record
+from easiedge.deploy.export.formats import FORMATS
+from easiedge.deploy.image_input import ImageInput, image_input
+from easiedge.deploy.provenance import read_provenance
+from easiedge.errors import DataError, EasiEdgeError, ModelError
+from easiedge.model.logits import class_logits
+from easiedge.run_directory import artifact_of
+
+ENGINES = ("auto", "onnx", "torch")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says to an image.
+
+    Attributes:
+        image: the file.
+        labels: most probable classes, the best first.
+        probabilities: of these.
+        ms: milliseconds that the network took for this image alone, without reading the file.
+    """
+
+    image: str
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    ms: float
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A network that is ready for images.
+
+    Attributes:
+        run: images ``[1, channels, height, width]`` to logits.
+        form: how files become images.
+        engine: what runs it, in words.
+    """
+
+    run: Callable[[Tensor], Tensor]
+    form: ImageInput
+    engine: str
+
+    def warm_up(self) -> None:
+        """Run once, which engines take longer for."""
+        self.run(torch.zeros(1, *self.form.shape))
+
+    def __call__(self, image: str | Path, top: int = 1) -> Prediction:
+        """Classify one file.
+
+        Raises:
+            DataError: it cannot be read.
+            ModelError: the network does not give one number for each class.
+        """
+        x = self.form.read(image)
+        begun = time.perf_counter()
+        logits = self.run(x)
+        ms = 1e3 * (time.perf_counter() - begun)
+        if tuple(logits.shape) != (1, len(self.form.classes)):
+            raise ModelError(
+                f"the network gives {list(logits.shape)} for an image, and {len(self.form.classes)} classes are named"
+            )
+        values, places = logits.double().softmax(1)[0].topk(min(top, logits.shape[1]))
+        return Prediction(str(image), tuple(self.form.classes[i] for i in places.tolist()), tuple(values.tolist()), ms)
+
+
+def predictor(run: Path, engine: str = "auto", threads: int = 1, network: str = "pruned") -> Predictor:
+    """The exported ONNX network where there is one that was made from this artifact, else the artifact in torch.
+
+    Args:
+        run: a run directory, or an artifact's folder.
+        engine: ``auto``, ``onnx`` (there must be one) or ``torch``.
+        threads: of the engine.
+        network: ``pruned`` or ``dense``.
+
+    Raises:
+        EasiEdgeError: no such run or network, an artifact that was changed or says nothing about images, an unknown engine.
+    """
+    if engine not in ENGINES:
+        raise EasiEdgeError(f"--engine {engine} is unknown: choose {', '.join(ENGINES)}")
+    if threads < 1:
+        raise EasiEdgeError(f"--threads {threads} must be at least 1")
+    where = artifact_of(run, network)
+    form = image_input(read_provenance(where), where)
+    if engine != "torch":
+        found = _exported(run / "export", where, network)
+        if found is not None:
+            try:
+                version = FORMATS["onnx"].engine()["version"]
+                return Predictor(
+                    FORMATS["onnx"].runner(found, threads), form, f"{found.name} in ONNX Runtime {version}"
+                )
+            except EasiEdgeError:
+                if engine == "onnx":
+                    raise
+        elif engine == "onnx":
+            raise EasiEdgeError(f"{run} has no ONNX file made from this artifact: easiedge export {run}")
+    loaded = load(where).float()
+    torch.set_num_threads(threads)
+
+    def run_torch(images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            logits = class_logits(loaded(images))
+        if logits is None:
+            raise ModelError(f"the network in {where} is no classifier")
+        return logits
+
+    return Predictor(run_torch, form, f"the artifact in torch {torch.__version__}")
+
+
+def _exported(folder: Path, artifact: Path, network: str) -> Path | None:
+    """The float ONNX file that was made from the artifact and is as it was written."""
+    source: dict[str, Any] = fingerprint(artifact)
+    for each in read_record(folder)["files"]:
+        wanted = {
+            "format": "onnx",
+            "network": network,
+            "precision": "float32",
+            "from": source,
+            "file": f"{network}.onnx",
+        }
+        path = folder / f"{network}.onnx"
+        if all(each.get(key) == value for key, value in wanted.items()) and path.is_file():
+            from easiedge.deploy.export.export_record import file_facts
+
+            return path if file_facts(path, ())["sha256"] == each.get("sha256") else None
+    return None
+
+
+def predict(ready: Predictor, images: Sequence[str | Path], top: int = 1) -> tuple[list[Prediction], list[str]]:
+    """Classify all images that can be read; the second list says what is wrong with the others."""
+    found, skipped = [], []
+    ready.warm_up()
+    for image in images:
+        try:
+            found.append(ready(image, top))
+        except DataError as error:
+            skipped.append(str(error))
+    return found, skipped
