@@ -23,9 +23,9 @@ from easiedge.deploy.export.onnx_format import Onnx
 from easiedge.deploy.export.openvino_format import OpenVino
 from easiedge.deploy.image_input import ImageInput
 from easiedge.deploy.latency.engine import machine
-from easiedge.errors import EasiEdgeError, EquivalenceError, ModelError
+from easiedge.deploy.torch_runner import torch_runner
+from easiedge.errors import EasiEdgeError, EquivalenceError
 from easiedge.model.inference import merged
-from easiedge.model.logits import class_logits
 from easiedge.report.network_provenance import input_of
 from easiedge.run_directory import RunNetwork, run_data, run_network
 
@@ -132,7 +132,9 @@ class _Job:
         self.batches = data.evaluation_batches("test", count if count < len(data.test) else None, section="export")
         self.labels = torch.cat([labels for _, labels in self.batches])
         self.ready = _ready(found.network)
-        self.wanted = logits(_network_runner(found.network), self.batches, f"the network in {found.directory}")
+        self.wanted = logits(
+            torch_runner(found.network, found.directory), self.batches, f"the network in {found.directory}"
+        )
         self.source = fingerprint(found.directory)
         self.metadata = {"easiedge": json.dumps({**self.form.as_json(), "from": self.source})}
 
@@ -213,14 +215,3 @@ def _ready(network: nn.Module) -> fx.GraphModule:
     """The network as exporters get it: batch norms folded into the convolutions before them, nothing in place."""
     folded = merged(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return folded.eval()  # type: ignore[no-any-return]
-
-
-def _network_runner(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    def run(images: Tensor) -> Tensor:
-        with torch.inference_mode():
-            found = class_logits(network(images))
-        if found is None:
-            raise ModelError("its output is not logits [batch, classes]: only classifiers are exported")
-        return found
-
-    return run

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from easiedge.errors import EasiEdgeError
+from easiedge.argument_parser import ArgumentParser
 
 USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch] [--int8] [data.root=DIR]"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise EasiEdgeError(f"{message}: {USAGE} (easiedge export --help)")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
         "easiedge export",
-        allow_abbrev=False,
-        description="The network of a run in the formats of engines, in RUN_DIR/export/ with export.json. Every file is run on images of the "
+        USAGE,
+        "The network of a run in the formats of engines, in RUN_DIR/export/ with export.json. Every file is run on images of the "
         "run's test split and compared with the artifact; one that disagrees is removed (exit status 2).",
     )
     parser.add_argument("run", metavar="RUN_DIR", type=Path, help="what easiedge prune or train wrote")

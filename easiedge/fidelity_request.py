@@ -10,6 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import NetworkCost
+from easiedge.plain_values import is_number
 from easiedge.projection.budget import limits
 from easiedge.projection.floors import Floors
 from easiedge.projection.project import SCOPES
@@ -77,10 +78,10 @@ def request_of(cfg: DictConfig, seed: int) -> Request:
     if cfg.images is not None and (not isinstance(cfg.images, int) or cfg.images < 1):
         raise EasiEdgeError(f"fidelity.images={cfg.images} must be a whole number from 1, or null for all")
     for share in cfg.removed:
-        if not (_number(share) and 0.0 < share < 1.0):
+        if not (is_number(share) and 0.0 < share < 1.0):
             raise EasiEdgeError(f"fidelity.removed holds {share}: give shares between 0 and 1, such as 0.3")
     for key, what in (("share", "of the units that the oracle measures"), ("chunk", "of units between two scorings")):
-        if not (_number(cfg[key]) and 0.0 < cfg[key] <= 1.0):
+        if not (is_number(cfg[key]) and 0.0 < cfg[key] <= 1.0):
             raise EasiEdgeError(f"fidelity.{key}={cfg[key]} is outside (0, 1]: give the share {what}")
     return Request(
         criteria_of(cfg.criteria, seed), cfg.criteria == "all", cfg.oracle, float(cfg.share), tuple(map(float, cfg.removed)),
@@ -118,10 +119,6 @@ def criteria_of(asked: Any, seed: int) -> dict[str, tuple[str, dict[str, Any]]]:
             options.setdefault("seed", seed)
         result[str(text)] = (name, options)
     return result
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _value(text: str) -> Any:

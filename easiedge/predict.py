@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from easiedge.deploy.artifact import load
-from easiedge.deploy.export.export_record import fingerprint, read_record
+from easiedge.deploy.export.export_record import file_facts, fingerprint, read_record
 from easiedge.deploy.export.formats import FORMATS
 from easiedge.deploy.image_input import ImageInput, image_input
 from easiedge.deploy.provenance import read_provenance
+from easiedge.deploy.torch_runner import torch_runner
 from easiedge.errors import DataError, EasiEdgeError, ModelError
-from easiedge.model.logits import class_logits
 from easiedge.run_directory import artifact_of
 
 ENGINES = ("auto", "onnx", "torch")
@@ -110,32 +110,17 @@ def predictor(run: Path, engine: str = "auto", threads: int = 1, network: str = 
             raise EasiEdgeError(f"{run} has no ONNX file made from this artifact: easiedge export {run}")
     loaded = load(where).float()
     torch.set_num_threads(threads)
-
-    def run_torch(images: Tensor) -> Tensor:
-        with torch.inference_mode():
-            logits = class_logits(loaded(images))
-        if logits is None:
-            raise ModelError(f"the network in {where} is no classifier")
-        return logits
-
-    return Predictor(run_torch, form, f"the artifact in torch {torch.__version__}")
+    return Predictor(torch_runner(loaded, where), form, f"the artifact in torch {torch.__version__}")
 
 
 def _exported(folder: Path, artifact: Path, network: str) -> Path | None:
     """The float ONNX file that was made from the artifact and is as it was written."""
-    source: dict[str, Any] = fingerprint(artifact)
+    path = folder / f"{network}.onnx"
+    wanted: dict[str, Any] = {
+        "format": "onnx", "network": network, "precision": "float32", "from": fingerprint(artifact), "file": path.name,
+    }  # fmt: skip
     for each in read_record(folder)["files"]:
-        wanted = {
-            "format": "onnx",
-            "network": network,
-            "precision": "float32",
-            "from": source,
-            "file": f"{network}.onnx",
-        }
-        path = folder / f"{network}.onnx"
         if all(each.get(key) == value for key, value in wanted.items()) and path.is_file():
-            from easiedge.deploy.export.export_record import file_facts
-
             return path if file_facts(path, ())["sha256"] == each.get("sha256") else None
     return None
 

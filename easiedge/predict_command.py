@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from easiedge.argument_parser import ArgumentParser
 from easiedge.errors import DataError, EasiEdgeError
 
 if TYPE_CHECKING:
@@ -19,16 +19,11 @@ if TYPE_CHECKING:
 USAGE = "easiedge predict RUN_DIR IMAGE [IMAGE ...] [--top N] [--json]"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise EasiEdgeError(f"{message}: {USAGE} (easiedge predict --help)")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
         "easiedge predict",
-        allow_abbrev=False,
-        description="What a run's network says to image files: by RUN_DIR/export/pruned.onnx where easiedge export wrote it, else by the "
+        USAGE,
+        "What a run's network says to image files: by RUN_DIR/export/pruned.onnx where easiedge export wrote it, else by the "
         "artifact. Files that cannot be read are named and skipped; exit status 2 when none can.",
     )
     parser.add_argument("run", metavar="RUN_DIR", type=Path, help="a run directory, or the folder of an artifact")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from omegaconf import DictConfig, ListConfig
 
 from easiedge.errors import EasiEdgeError
+from easiedge.plain_values import is_number
 from easiedge.surgery.select import COMPENSATIONS
 from easiedge.unit import FilterGroup
 
@@ -43,7 +43,7 @@ def sensitivity_request(cfg: DictConfig) -> SensitivityRequest:
     if not isinstance(cfg.shares, ListConfig) or not len(cfg.shares):
         raise EasiEdgeError(f"sensitivity.shares={cfg.shares} must be a list: write 'sensitivity.shares=[0.2,0.5,0.8]'")
     for share in cfg.shares:
-        if not (_number(share) and 0.0 < share < 1.0):
+        if not (is_number(share) and 0.0 < share < 1.0):
             raise EasiEdgeError(f"sensitivity.shares holds {share}: give shares between 0 and 1, such as 0.3")
     if len(set(cfg.shares)) < len(cfg.shares):
         raise EasiEdgeError(f"sensitivity.shares={cfg.shares} holds a share twice: give each once")
@@ -53,7 +53,3 @@ def sensitivity_request(cfg: DictConfig) -> SensitivityRequest:
     if cfg.images is not None and (not isinstance(cfg.images, int) or isinstance(cfg.images, bool) or cfg.images < 1):
         raise EasiEdgeError(f"sensitivity.images={cfg.images} must be a whole number from 1, or null for all")
     return SensitivityRequest(tuple(sorted(map(float, cfg.shares))), cfg.split, cfg.images, cfg.compensation)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

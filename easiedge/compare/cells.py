@@ -18,7 +18,6 @@ from easiedge.configuration import composed
 from easiedge.errors import EasiEdgeError
 
 CONTROL = "unpruned"
-OWN = ("method", "projection", "scoring")  # what a cell sets; the last only where the request does
 QUIET = ("trainer.progress=false", "hydra/job_logging=file")
 NAME_LENGTH = 100
 

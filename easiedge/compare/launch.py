@@ -33,7 +33,6 @@ class Launcher:
     """
 
     def __init__(self, folder: Path, hydra_overrides: Sequence[str], directory: Path) -> None:
-        self.directory = directory
         own = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={_quoted(directory)}", "hydra/hydra_logging=quiet"]
         GlobalHydra.instance().clear()
         with initialize_config_dir(config_dir=str(folder), version_base="1.3"):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig
 
 from easiedge.errors import EasiEdgeError
+from easiedge.plain_values import is_number, is_whole
+from easiedge.projection.budget import FIELDS
+from easiedge.projection.project import SCOPES
 from easiedge.unit import Budget
-
-SCOPES = ("global", "layerwise")
-QUANTITIES = tuple(f.name for f in fields(Budget))
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def request_of(cfg: DictConfig, first_seed: int) -> Request:
         EasiEdgeError: a value that means nothing, named, with those that do.
     """
     by = cfg.by
-    if by not in QUANTITIES:
-        raise EasiEdgeError(f"compare.by={by} is no budget: choose one of {', '.join(QUANTITIES)}")
+    if by not in FIELDS:
+        raise EasiEdgeError(f"compare.by={by} is no budget: choose one of {', '.join(FIELDS)}")
     return Request(
         methods=_texts(cfg.methods, "methods", least=1),
         criteria=_texts(cfg.criteria, "criteria"),
@@ -94,7 +94,7 @@ def _scopes(value: Any) -> tuple[str, ...]:
 
 def _budgets(value: Any, by: str) -> tuple[float, ...]:
     found = _several(value)
-    if not found or not all(_is_number(v) for v in found):
+    if not found or not all(is_number(v) for v in found):
         raise EasiEdgeError(f"compare.budgets={value} must be numbers: compare.budgets=[0.3,0.5] for example")
     for budget in found:
         Budget(**{by: budget})  # says what is wrong with it
@@ -106,16 +106,16 @@ def _budgets(value: Any, by: str) -> tuple[float, ...]:
 
 
 def _seeds(value: Any, first: int) -> tuple[int, ...]:
-    if _is_whole(value) and value >= 1:
+    if is_whole(value) and value >= 1:
         return tuple(range(first, first + value))
-    found = _several(value) if not _is_whole(value) else []
-    if not found or not all(_is_whole(v) and v >= 0 for v in found):
+    found = _several(value) if not is_whole(value) else []
+    if not found or not all(is_whole(v) and v >= 0 for v in found):
         raise EasiEdgeError(f"compare.seeds={value} must be how many (5), or a list of whole numbers from 0 ([0,1,2])")
     return _distinct(found, "seeds")
 
 
 def _epochs(value: Any) -> int | None:
-    if value is not None and not (_is_whole(value) and value >= 1):
+    if value is not None and not (is_whole(value) and value >= 1):
         raise EasiEdgeError(f"compare.epochs={value} must be a whole number from 1, or null")
     return value
 
@@ -127,17 +127,9 @@ def _switch(value: Any, name: str) -> bool:
 
 
 def _confidence(value: Any) -> float:
-    if not _is_number(value) or not 0.5 <= value < 1:
+    if not is_number(value) or not 0.5 <= value < 1:
         raise EasiEdgeError(f"compare.confidence={value} must be a share in [0.5, 1): 0.95 for 95 %")
     return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _distinct(values: Sequence[Any], name: str) -> tuple[Any, ...]:

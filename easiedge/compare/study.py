@@ -8,9 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from easiedge.compare.cell import FAILURE, Cell, run_cell
@@ -52,10 +49,10 @@ def compare(folder: Path, overrides: Sequence[str]) -> int:
     for cfg_of_setting in asked.values():
         cfg_of_setting.seed = request.seeds[0]
     check_fair(asked, request.by)
-    if any(not (directory / CELLS / cell.name / "metrics.json").exists() for cell in planned.cells):
-        check_reachable(asked)
     done = {cell.name for cell in planned.cells if _is_done(cell, asked[cell.setting], directory)}
     left = [cell for cell in planned.cells if cell.name not in done]
+    if left:
+        check_reachable(asked)
     for cell in left:
         for stale in (FAILURE, "metrics.json"):
             (directory / CELLS / cell.name / stale).unlink(missing_ok=True)
@@ -81,10 +78,7 @@ def compare(folder: Path, overrides: Sequence[str]) -> int:
 
 def _study(folder: Path, overrides: Sequence[str]) -> tuple[DictConfig, Path]:
     """The configuration of the study and its directory, from ``hydra.run.dir``."""
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        cfg = loader.load_configuration("config", list(overrides), run_mode=RunMode.RUN)
+    cfg = composed(folder, [*overrides], with_hydra=True)
     directory = Path(cfg.hydra.run.dir).absolute()
     directory.mkdir(parents=True, exist_ok=True)
     return cfg, directory

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from easiedge.report.comparison_text import CONTROL
 from easiedge.report.comparison_values import Comparison
+from easiedge.report.page.csv_file import guarded
 
 Cell = str | float | int | None
 
@@ -57,9 +58,9 @@ def _text(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    """Six digits of a figure; a text that a spreadsheet would take for a formula is marked as text."""
+    """Six digits of a figure; texts are safe to open in a spreadsheet."""
     if cell is None or (isinstance(cell, float) and cell != cell):
         return ""
     if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+        return str(guarded(cell))
     return f"{cell:.6g}"

@@ -24,6 +24,6 @@ class NextEpoch(Callback):
         self.before = getattr(self.batches, "epoch", None)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The next pass, if it is still the same one."""
-        if self.before is not None and self.batches.epoch == self.before:
+        """The next pass, whether the batches have moved on themselves or not."""
+        if self.before is not None:
             self.batches.epoch = self.before + 1

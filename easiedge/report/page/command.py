@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from easiedge.argument_parser import ArgumentParser
 from easiedge.errors import RunError
 
+USAGE = "easiedge report DIR [--out FOLDER] [--title TEXT]"
 MOST_NAMED = 5
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one sentence, as everywhere in easiedge."""
-
-    def error(self, message: str) -> NoReturn:
-        raise RunError(f"{message}: easiedge report DIR [--out FOLDER] [--title TEXT] (easiedge report --help)")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
         "easiedge report",
-        allow_abbrev=False,
-        description="One self-contained page over every run below DIR (index.html, opens offline), with runs.csv, settings.csv, "
+        USAGE,
+        "One self-contained page over every run below DIR (index.html, opens offline), with runs.csv, settings.csv, "
         "global_layerwise.csv, and each picture as PNG (300 dpi) and SVG.",
     )
     parser.add_argument(
@@ -38,7 +31,7 @@ def report(arguments: Sequence[str]) -> int:
     """Write the report and say where it is; what could not be read is named.
 
     Raises:
-        RunError: the request is wrong, or there is nothing to report.
+        EasiEdgeError: the request is wrong, or there is nothing to report.
     """
     options = _parser().parse_args(arguments)
     if options.out is not None and options.out.exists() and not options.out.is_dir():

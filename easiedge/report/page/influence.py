@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from easiedge.plain_values import is_number
 from easiedge.report.page.settings import BUDGET, Key, Setting
 from easiedge.report.runs.run import Setting as Value
 
@@ -27,7 +28,7 @@ class Influence:
 def influences(settings: Sequence[Setting]) -> tuple[Influence, ...]:
     """Every number that varies between otherwise equal settings, those with most settings first; budgets have charts of their own."""
     configs = [s.values for s in settings]
-    names = sorted({n for c in configs for n, v in c.items() if _number(v) and not n.startswith(BUDGET)})
+    names = sorted({n for c in configs for n, v in c.items() if is_number(v) and not n.startswith(BUDGET)})
     found: list[Influence] = []
     taken: set[str] = set()
     for name in names:
@@ -36,7 +37,7 @@ def influences(settings: Sequence[Setting]) -> tuple[Influence, ...]:
         along = tuple(other for other in names if other != name and _together(configs, name, other))
         families: dict[Key, list[Setting]] = {}
         for setting, config in zip(settings, configs, strict=True):
-            if _number(config.get(name)):
+            if is_number(config.get(name)):
                 families.setdefault(setting.without(name, *along), []).append(setting)
         several = [
             tuple(sorted(family, key=lambda s: value_of(s, name)))
@@ -54,10 +55,6 @@ def value_of(setting: Setting, name: str) -> float:
     value = setting.values[name]
     assert isinstance(value, int | float)
     return float(value)
-
-
-def _number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _together(configs: Sequence[dict[str, Value]], a: str, b: str) -> bool:
