@@ -18,15 +18,17 @@ COMMANDS = {
     "export": "ONNX, OpenVINO and other formats of a run's network, each checked against the artifact",
     "predict": "labels, probabilities and ms per image for image files, by a run's network",
     "workspace": "the W&B dashboard with the right panels: ENTITY/PROJECT, or FILE.json to look at it",
-    "bench": "milliseconds on this device, layer by layer: makes a latency table",
+    "bench": "milliseconds, memory and size of a run's network beside the dense one, in several engines",
+    "latency": "milliseconds on this device, layer by layer: makes a table that budgets can be held against",
 }
 PLAIN = (
     "report",
     "export",
     "predict",
+    "bench",
     "workspace",
 )  # commands with arguments of their own instead of Hydra's overrides
-ASSUMED = {"bench": ("device=this_machine",)}  # options that a command takes unless told otherwise
+ASSUMED = {"latency": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 USAGE = """easiedge makes trained networks small by global filter pruning.
 
@@ -47,7 +49,8 @@ examples:
   easiedge report multirun                                              a page over all runs below a folder
   easiedge export runs/DAY/TIME --to onnx,openvino --int8               files for engines, proved on the run's test images
   easiedge predict runs/DAY/TIME PHOTO.jpg
-  easiedge bench model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
+  easiedge bench runs/DAY/TIME                                          how much faster it became, and where the time goes
+  easiedge latency model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
 
 exit status: 0 done, 2 the request was wrong, 1 it broke while running, 130 interrupted"""
 
@@ -133,6 +136,10 @@ def _plain(command: str, arguments: list[str]) -> int:
         from easiedge.predict_command import predict_command
 
         return predict_command(arguments)
+    if command == "bench":
+        from easiedge.bench_command import bench_command
+
+        return bench_command(arguments)
     from easiedge.report.workspace import make_workspace
 
     return make_workspace(arguments)

@@ -37,7 +37,7 @@ def table_asked_for(device: DictConfig) -> LatencyTable | None:
         return None
     if device.table is None:
         raise EasiEdgeError(
-            "device=table needs the file: device.table=FILE, a latency_table.json that 'easiedge bench' wrote"
+            "device=table needs the file: device.table=FILE, a latency_table.json that 'easiedge latency' wrote"
         )
     table = load_table(device.table)
     table.check(device.engine, device.threads)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor
 
 from easiedge.deploy.export.agreement import compare, logits, refuse_disagreement
 from easiedge.deploy.export.engine_format import EngineFormat
@@ -21,11 +21,11 @@ from easiedge.deploy.export.formats import chosen_formats
 from easiedge.deploy.export.int8 import quantize
 from easiedge.deploy.export.onnx_format import Onnx
 from easiedge.deploy.export.openvino_format import OpenVino
+from easiedge.deploy.export.ready import ready
 from easiedge.deploy.image_input import ImageInput
 from easiedge.deploy.latency.engine import machine
 from easiedge.deploy.torch_runner import torch_runner
 from easiedge.errors import EasiEdgeError, EquivalenceError
-from easiedge.model.inference import merged
 from easiedge.report.network_provenance import input_of
 from easiedge.run_directory import RunNetwork, run_data, run_network
 
@@ -131,7 +131,7 @@ class _Job:
         count = min(request.images, len(data.test))
         self.batches = data.evaluation_batches("test", count if count < len(data.test) else None, section="export")
         self.labels = torch.cat([labels for _, labels in self.batches])
-        self.ready = _ready(found.network)
+        self.ready = ready(found.network)
         self.wanted = logits(
             torch_runner(found.network, found.directory), self.batches, f"the network in {found.directory}"
         )
@@ -209,9 +209,3 @@ class _Job:
     def _calibration(self) -> Tensor:
         count = min(self.request.calibration, len(self.data.train))
         return torch.cat([images for images, _ in self.data.calibration_batches(count)])
-
-
-def _ready(network: nn.Module) -> fx.GraphModule:
-    """The network as exporters get it: batch norms folded into the convolutions before them, nothing in place."""
-    folded = merged(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return folded.eval()  # type: ignore[no-any-return]

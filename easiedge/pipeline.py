@@ -14,11 +14,11 @@ from omegaconf import DictConfig
 from torch import nn
 
 from easiedge.assembly import Parts, assemble
-from easiedge.bench import bench
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.provenance import add_provenance
 from easiedge.fidelity import fidelity
 from easiedge.fidelity_request import request_of
+from easiedge.latency_table import latency_of_device
 from easiedge.model.gates import masked
 from easiedge.model.graph import device_of
 from easiedge.report.fidelity_pictures import draw_fidelity
@@ -231,5 +231,5 @@ JOBS: dict[str, Callable[[DictConfig], Any]] = {
     "prune": prune,
     "score": score,
     "sensitivity": sensitivity,
-    "bench": bench,
+    "latency": latency_of_device,
 }

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from easiedge.deploy.artifact import load
-from easiedge.deploy.export.export_record import file_facts, fingerprint, read_record
+from easiedge.deploy.export.export_record import exported_file
 from easiedge.deploy.export.formats import FORMATS
 from easiedge.deploy.image_input import ImageInput, image_input
 from easiedge.deploy.provenance import read_provenance
@@ -96,7 +95,7 @@ def predictor(run: Path, engine: str = "auto", threads: int = 1, network: str = 
     where = artifact_of(run, network)
     form = image_input(read_provenance(where), where)
     if engine != "torch":
-        found = _exported(run / "export", where, network)
+        found = exported_file(run / "export", where, FORMATS["onnx"], network)
         if found is not None:
             try:
                 version = FORMATS["onnx"].engine()["version"]
@@ -111,18 +110,6 @@ def predictor(run: Path, engine: str = "auto", threads: int = 1, network: str = 
     loaded = load(where).float()
     torch.set_num_threads(threads)
     return Predictor(torch_runner(loaded, where), form, f"the artifact in torch {torch.__version__}")
-
-
-def _exported(folder: Path, artifact: Path, network: str) -> Path | None:
-    """The float ONNX file that was made from the artifact and is as it was written."""
-    path = folder / f"{network}.onnx"
-    wanted: dict[str, Any] = {
-        "format": "onnx", "network": network, "precision": "float32", "from": fingerprint(artifact), "file": path.name,
-    }  # fmt: skip
-    for each in read_record(folder)["files"]:
-        if all(each.get(key) == value for key, value in wanted.items()) and path.is_file():
-            return path if file_facts(path, ())["sha256"] == each.get("sha256") else None
-    return None
 
 
 def predict(ready: Predictor, images: Sequence[str | Path], top: int = 1) -> tuple[list[Prediction], list[str]]:

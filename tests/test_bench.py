@@ -1,97 +1,198 @@
-"""``easiedge bench``: what it makes, and how it refuses."""
+"""easiedge bench: dense beside pruned in each engine, recorded, drawn, and refused where it should be."""
 
+import importlib.util
 import json
-import sys
+import shutil
 
 import pytest
-from device import made_up_table
+import torch
+import yaml
+from run_with_network import digits
 
-from easiedge.cli import run, with_assumed
-from easiedge.deploy.latency.table_file import load_table, save_table
-from easiedge.model.filter_groups import find_groups
+import easiedge
+from easiedge.bench import BenchRequest, bench
+from easiedge.cli import run
+from easiedge.deploy.artifact import load, save
+from easiedge.deploy.bench import bench_record
+from easiedge.deploy.bench.engine import Loaded
+from easiedge.deploy.bench.engines import ENGINES
+from easiedge.deploy.bench.memory import Memory
+from easiedge.errors import EasiEdgeError
 from easiedge.model.lenet import lenet
+from easiedge.report.network_provenance import form_of
 
-try:
-    import onnx  # noqa: F401
-    import onnxruntime  # noqa: F401
-    import onnxscript  # noqa: F401
-except ImportError:
-    ABSENT = True
-else:
-    ABSENT = False
-SHAPE = ["device.input_shape=[1,8,8]", "device.classes=10"]
 pytestmark = pytest.mark.usefixtures("elsewhere")
+ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
+QUICK = ["--seconds", "0.2"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run whose dense network has to be made again."""
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    model, x = lenet(image_size=8).eval(), torch.randn(2, 1, 8, 8)
+    groups = easiedge.find_groups(model, x)
+    scores = easiedge.score(model, groups, [x], criterion="l1_magnitude")
+    budget = easiedge.Budget(filters_removed=0.6)
+    mask = easiedge.project(scores, groups, budget=budget, scope="layerwise", model=model, example_inputs=x)
+    save(easiedge.shrink(model, groups, mask, x), folder / "pruned", form_of(digits()).as_json())
+    torch.save(model.state_dict(), folder / "weights.pt")
+    settings = {
+        "model": {"_target_": "easiedge.model.lenet.lenet", "_partial_": True}, "weights": str(folder / "weights.pt"),
+        "data": {"_target_": "easiedge.data.digits.Digits", "root": None, "batch_size": 64, "split_seed": 0, "shift": 1, "seed": 0},
+    }  # fmt: skip
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    return folder
 
 
 @pytest.fixture
-def table_file(tmp_path):
-    """A table for LeNet on 8x8 images, from another machine."""
-    import torch
-
-    model, x = lenet(image_size=8).eval(), torch.zeros(2, 1, 8, 8)
-    save_table(made_up_table(model, find_groups(model, x), x, count=16), tmp_path / "carried.json")
-    return tmp_path / "carried.json"
+def made(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    return tmp_path / "run"
 
 
-@pytest.mark.skipif(ABSENT, reason="the optional packages of easiedge[export] are not installed")
-def test_a_table_and_a_picture_are_made(tmp_path, capsys):
-    out = tmp_path / "run"
-    assert run(["bench", *SHAPE, "device.networks=8", "device.repetitions=3", f"hydra.run.dir={out}"]) == 0
-    table = load_table(out / "latency_table.json")
-    assert table.layers == ("conv1", "conv2", "fc1", "fc2") and table.quality.repetitions == 3
-    assert (out / "latency.png").read_bytes().startswith(b"\x89PNG")
-    said = capsys.readouterr().out
-    assert "ms an image of 1x8x8" in said and "onnxruntime" in said and "8 networks" in said
+@pytest.fixture
+def quick_memory(monkeypatch):
+    """Memory without a process of its own, which takes seconds."""
+    monkeypatch.setattr("easiedge.bench.measured_memory", lambda *_: Memory(1.0, 2.0, 3.0))
 
 
-def test_a_carried_table_is_shown_without_the_engine(tmp_path, table_file, monkeypatch, capsys):
-    for package in ("onnx", "onnxruntime", "onnxscript"):
-        monkeypatch.setitem(sys.modules, package, None)
-    out = tmp_path / "run"
-    assert run(["bench", *SHAPE, "device=table", f"device.table={table_file}", f"hydra.run.dir={out}"]) == 0
-    assert (out / "latency_table.json").read_bytes() == table_file.read_bytes()
-    assert "a made-up processor" in " ".join(capsys.readouterr().out.split())
+def content(folder):
+    return json.loads((folder / "bench" / "bench.json").read_text())
+
+
+@pytest.mark.skipif(not ONNX, reason="the extra easiedge[export] is not installed")
+def test_both_networks_in_two_engines_at_two_batches(made, capsys):
+    assert run(["export", str(made), "--int8", "--drop", "100", "--images", "50"]) == 0
+    assert run(["bench", str(made), "--engines", "torch,onnxruntime", "--batch", "1,4", *QUICK]) == 0
+    said, found = capsys.readouterr().out, content(made)
+    rows = {(r["engine"], r["network"], r["precision"], r["batch"]): r for r in found["rows"]}
+    floats = {(e, n, "float32", b) for e in ("torch", "onnxruntime") for n in ("dense", "pruned") for b in (1, 4)}
+    assert set(rows) == floats | {("onnxruntime", "pruned", "int8", b) for b in (1, 4)}
+    for key, r in rows.items():
+        assert 0 < r["p5_ms"] <= r["median_ms"] <= r["p95_ms"] and r["runs"] >= 20 and r["peak_mb"] > 0
+        assert (r["times_faster"] is None) == (key[1] == "dense")
+        assert r["images_per_s"] == pytest.approx(1e3 * r["batch"] / r["median_ms"])
+        macs = found["networks"][r["network"]]["macs"] * r["batch"]
+        peak = found["sittings"]["1"]["gmacs_per_s"]
+        assert r["share_of_peak"] == pytest.approx(macs / (r["median_ms"] * 1e6) / peak)
+    dense, pruned = found["networks"]["dense"], found["networks"]["pruned"]
+    assert dense["macs"] > 2 * pruned["macs"] and "weights.pt" in dense["source"]
+    assert {n: easiedge.count(load(made / "pruned"), torch.zeros(2, 1, 8, 8))[n] for n in ("params", "macs")} == {
+        n: pruned[n] for n in ("params", "macs")
+    }
+    assert (
+        rows["onnxruntime", "pruned", "int8", 1]["file_bytes"]
+        < rows["onnxruntime", "pruned", "float32", 1]["file_bytes"]
+    )
+    assert rows["onnxruntime", "pruned", "float32", 1]["file_bytes"] == pytest.approx(
+        (made / "export" / "pruned.onnx").stat().st_size, rel=0.1
+    )
+    assert [r["layer"] for r in found["layers"]["1"]] == ["conv1", "conv2", "fc1", "fc2"]
+    for picture in ("bench.png", "layers.png"):
+        assert (made / "bench" / picture).read_bytes().startswith(b"\x89PNG")
+    assert "times fewer" in said and "pruned int8" in said and "eager torch" in said
+
+
+@pytest.mark.usefixtures("quick_memory")
+def test_sittings_add_up_until_the_network_changes(made):
+    quick = {"run": made, "engines": ("torch",), "seconds": 0.1, "layers": False}
+    bench(BenchRequest(**quick, batches=(1,)))
+    bench(BenchRequest(**quick, batches=(2,)))
+    again = bench(BenchRequest(**quick, batches=(1,)))
+    assert [(r["batch"], r["network"]) for r in content(made)["rows"]] == [
+        (2, "dense"),
+        (2, "pruned"),
+        (1, "dense"),
+        (1, "pruned"),
+    ]
+    assert {r["batch"] for r in again.measured} == {1}
+    other = lenet(image_size=8).eval()
+    save(other, made / "pruned", form_of(digits()).as_json())
+    bench(BenchRequest(**quick, batches=(4,)))
+    assert {r["batch"] for r in content(made)["rows"]} == {4}
+
+
+@pytest.mark.usefixtures("quick_memory")
+def test_an_interrupt_keeps_the_engines_that_are_done(made, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ENGINES["torch_compile"], "about", dict)
+    monkeypatch.setattr(ENGINES["torch_compile"], "load", interrupted)
+    assert run(["bench", str(made), "--engines", "torch,torch_compile", "--batch", "1", "--no-layers", *QUICK]) == 130
+    assert {r["engine"] for r in content(made)["rows"]} == {"torch"}
+
+
+@pytest.mark.usefixtures("quick_memory")
+def test_an_engine_that_computes_something_else_is_not_timed(made, monkeypatch, capsys):
+    true = type(ENGINES["torch"]).load
+
+    def off(self, file, images, threads):
+        loaded = true(self, file, images, threads)
+        return Loaded(loaded.run, lambda output: loaded.logits(output) + 0.1)
+
+    monkeypatch.setattr(type(ENGINES["torch"]), "load", off)
+    assert run(["bench", str(made), "--engines", "torch", "--no-layers", *QUICK]) == 2
+    assert "does not compute what the dense artifact does" in capsys.readouterr().err
+    assert content(made)["rows"] == []
+
+
+@pytest.mark.usefixtures("quick_memory")
+def test_one_engine_that_fails_does_not_sink_the_others(made, monkeypatch, capsys):
+    def fails(*_):
+        raise EasiEdgeError("operator Foo is unknown")
+
+    monkeypatch.setattr(ENGINES["torch_compile"], "about", dict)
+    monkeypatch.setattr(ENGINES["torch_compile"], "load", fails)
+    assert run(["bench", str(made), "--engines", "torch_compile,torch", "--batch", "1", "--no-layers", *QUICK]) == 0
+    assert "torch_compile: operator Foo is unknown" in capsys.readouterr().out
+    assert content(made)["reasons"] == {"torch_compile": "operator Foo is unknown"}
+
+
+@pytest.mark.usefixtures("quick_memory")
+def test_a_damaged_record_is_made_anew(made):
+    (made / "bench").mkdir()
+    (made / "bench" / bench_record.RECORD).write_text('{"schema": 1, "machine"')
+    bench(BenchRequest(made, ("torch",), (1,), seconds=0.1, layers=False))
+    assert len(content(made)["rows"]) == 2
 
 
 @pytest.mark.parametrize(
-    ("overrides", "says"),
+    ("arguments", "says"),
     [
-        (["device=table"], "device.table=FILE"),
-        (["device=phone"], "choose one of none, table, this_machine"),
-        (["device=table", "device.table=nowhere.json"], "there is no latency table nowhere.json"),
-        (["device=table", "device.table=carried.json", "device.threads=1"], "threads=1 is asked for"),
-        (["device=table", "device.table=carried.json", "device.engine=tflite"], "engine=tflite is asked for"),
-        (["device=table", "device.table=carried.json", "device.input_shape=[1,16,16]"], "made for other layers"),
-        (["device.input_shape=[1,8]"], "three whole numbers"),
-        (["device.threads=0"], "threads=0"),
+        (["--engines", "tensorrt"], "choose among torch"),
+        (["--batch", "0"], "whole numbers from 1"),
+        (["--batch", "1,1"], "different whole numbers"),
+        (["--batch", "one"], "no list of whole numbers"),
+        (["--threads", "0"], "from 1 to"),
+        (["--threads", "999"], "from 1 to"),
+        (["--seconds", "0"], "above 0"),
+        (["--seconds", "nan"], "above 0"),
+        (["--dense", "nowhere"], "does not exist"),
+        (["model=vgg16"], "easiedge latency"),
+        (["--fast"], "unrecognized arguments"),
     ],
 )
-def test_wrong_requests_are_one_line(overrides, says, table_file, capsys):
-    assert run(["bench", *SHAPE, *overrides]) == 2
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("easiedge: ") and says in said
+def test_wrong_requests(made, capsys, arguments, says):
+    assert run(["bench", str(made), *arguments]) == 2
+    err = capsys.readouterr().err
+    assert says in err and err.count("\n") == 1 and not (made / "bench").exists()
 
 
-def test_no_device_is_nothing_to_measure(capsys):
-    assert run(["bench", "device=none"]) == 2
-    assert "device=none has nothing to measure" in capsys.readouterr().err
+def test_directories_that_are_no_runs(made, tmp_path, capsys):
+    assert run(["bench"]) == 2
+    assert "RUN_DIR" in capsys.readouterr().err
+    assert run(["bench", str(tmp_path / "nothing")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    shutil.rmtree(made / "pruned")
+    assert run(["bench", str(made)]) == 2
+    assert "holds no network" in capsys.readouterr().err
 
 
-def test_a_missing_engine_is_refused_before_anything_is_measured(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert run(["bench", *SHAPE]) == 2
-    assert "pip install 'easiedge[export]'" in capsys.readouterr().err
-
-
-def test_a_damaged_table_is_refused(table_file, capsys):
-    content = json.loads(table_file.read_text())
-    content["factor"] *= 2
-    table_file.write_text(json.dumps(content))
-    assert run(["bench", *SHAPE, "device=table", f"device.table={table_file}"]) == 2
-    assert "damaged" in capsys.readouterr().err
-
-
-def test_bench_measures_this_machine_unless_told_otherwise():
-    assert with_assumed("bench", ["seed=1"]) == ["device=this_machine", "seed=1"]
-    assert with_assumed("bench", ["device=none"]) == ["device=none"]
-    assert with_assumed("prune", ["seed=1"]) == ["seed=1"]
+def test_a_changed_artifact_is_refused(made, capsys):
+    weights = made / "pruned" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x07")
+    assert run(["bench", str(made), *QUICK]) == 2
+    assert "model.safetensors" in capsys.readouterr().err

@@ -46,7 +46,7 @@ def limits(
         raise BudgetError(f"the budget is empty: give one or more of {', '.join(FIELDS)}")
     if "latency_ms_max" in asked and cost.latency is None:
         raise BudgetError(
-            "budget.latency_ms_max needs to know the device: give device=table device.table=FILE, a table that 'easiedge bench' made on "
+            "budget.latency_ms_max needs to know the device: give device=table device.table=FILE, a table that 'easiedge latency' made on "
             "it, or device=this_machine (in Python: latency=load_table(FILE).network(model, groups, example_inputs))"
         )
     for field in asked:
@@ -57,7 +57,7 @@ def limits(
     dense_ms = float(cost.totals(cost.sizes)[-1]) if "latency_ms_max" in asked else 1.0
     if not 0.0 < dense_ms < math.inf:
         raise BudgetError(
-            f"the device's table says {dense_ms:g} ms for the dense network, which cannot be: make it anew with 'easiedge bench'"
+            f"the device's table says {dense_ms:g} ms for the dense network, which cannot be: make it anew with 'easiedge latency'"
         )
     goal = _limits(asked, groups, cost, floors, 1.0)
     _check_reachable(goal, asked, floors, groups)

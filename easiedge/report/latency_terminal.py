@@ -1,4 +1,4 @@
-"""The closing table of ``easiedge bench`` in the terminal."""
+"""The closing table of ``easiedge latency`` in the terminal."""
 
 from __future__ import annotations
 

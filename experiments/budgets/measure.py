@@ -145,7 +145,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, help="the JPEG copy of CIFAR-10; random images without it")
     parser.add_argument("--weights", type=Path, help="folder with weights of vgg16 and resnet56")
     parser.add_argument(
-        "--tables", type=Path, help="folder with NETWORK-table.json of easiedge bench or of experiments/latency_model"
+        "--tables", type=Path, help="folder with NETWORK-table.json of easiedge latency or of experiments/latency_model"
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()

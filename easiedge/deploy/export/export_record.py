@@ -10,6 +10,7 @@ from typing import Any
 
 from easiedge.atomic import write_atomically
 from easiedge.deploy.artifact import ARCHITECTURE, WEIGHTS
+from easiedge.deploy.export.engine_format import EngineFormat
 from easiedge.errors import ModelError
 
 SCHEMA, RECORD = 1, "export.json"
@@ -46,6 +47,30 @@ def read_record(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         raise ModelError(f"{path} cannot be read ({str(error)[:80]}): remove it and export again") from error
     return dict(found)
+
+
+def exported_file(
+    folder: Path, artifact: Path, kind: EngineFormat, network: str = "pruned", precision: str = "float32"
+) -> Path | None:
+    """The file in ``folder`` that was made from the artifact and is as it was written; None where there is none.
+
+    Args:
+        folder: with ``export.json``.
+        artifact: the folder of the network.
+        kind: the format.
+        network: ``pruned`` or ``dense``.
+        precision: ``float32`` or ``int8``.
+
+    Raises:
+        ModelError: the record is damaged.
+    """
+    wanted = {"format": kind.name, "network": network, "precision": precision, "from": fingerprint(artifact)}
+    for each in read_record(folder)["files"]:
+        path = folder / Path(each["file"]).name
+        if all(each.get(key) == value for key, value in wanted.items()) and path.is_file():
+            same = file_facts(path, kind.beside)["sha256"] == each.get("sha256")
+            return path if same else None
+    return None
 
 
 def write_record(folder: Path, entries: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:

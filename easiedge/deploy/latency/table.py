@@ -94,7 +94,7 @@ class LatencyTable:
             if asked is not None and asked != made:
                 raise EasiEdgeError(
                     f"the latency table was measured with {what}={made}, and {what}={asked} is asked for: make another with "
-                    f"'easiedge bench device=this_machine device.{what}={asked}' on the device, or leave device.{what} out"
+                    f"'easiedge latency device=this_machine device.{what}={asked}' on the device, or leave device.{what} out"
                 )
 
     def network(
@@ -141,5 +141,5 @@ class LatencyTable:
         ]
         raise EasiEdgeError(
             f"the latency table was made for other layers: {name} is {words[0]} in this network and {words[1]} in the table; "
-            "make a table for this network with 'easiedge bench' and the same model= and data= on the device"
+            "make a table for this network with 'easiedge latency' and the same model= and data= on the device"
         )
