@@ -41,7 +41,34 @@ def cost_charts(section: Section) -> list[Lines]:
                 Axis("latency [ms per image]"), milliseconds, None,
             )
         )  # fmt: skip
+    charts.extend(_engine_charts(section))
     return charts
+
+
+def _engine_charts(section: Section) -> Iterable[Lines]:
+    """One for each engine, number of threads and machine in which ``easiedge bench`` timed runs with one image at a time."""
+    timed: dict[tuple[str, int, str], list[Setting]] = {}
+    for setting in section.settings:
+        for each in setting.runs[0].engines:
+            place = (each.engine, each.threads, each.machine)
+            if all(not math.isnan(engine_milliseconds(run, place)) for run in setting.runs):
+                members = timed.setdefault(place, [])
+                if not members or members[-1] is not setting:
+                    members.append(setting)
+    for number, (place, settings) in enumerate(timed.items()):
+        engine, threads, machine = place
+        yield _chart(
+            section, settings, f"accuracy-engine{number or ''}", f"Accuracy against latency in {engine}, {threads} thread(s), {machine}",
+            Axis("latency [ms per image]"), lambda run, place=place: engine_milliseconds(run, place), None,  # type: ignore[misc]
+        )  # fmt: skip
+
+
+def engine_milliseconds(run: Run, place: tuple[str, int, str]) -> float:
+    """Per image, one at a time, in float32, in an engine with so many threads on a machine; NaN where it was not measured."""
+    for each in run.engines:
+        if (each.engine, each.threads, each.machine) == place and (each.batch, each.precision) == (1, "float32"):
+            return each.ms
+    return math.nan
 
 
 def milliseconds(run: Run) -> float:

@@ -97,6 +97,22 @@ def _reached(run: Run) -> Cell:
     return None if reached is None else "yes" if reached else "no"
 
 
+def _faster(engine: str) -> Callable[[Run], Cell]:
+    """Than the dense network, one image at a time in float32; of several sittings the last."""
+
+    def times(run: Run) -> Cell:
+        found = [e.times_faster for e in run.engines if (e.engine, e.batch, e.precision) == (engine, 1, "float32")]
+        return found[-1] if found else None
+
+    return times
+
+
+ENGINES = (
+    ("onnxruntime", "ONNX Runtime"),
+    ("openvino", "OpenVINO"),
+    ("torch_compile", "torch.compile"),
+    ("torch", "torch"),
+)
 FIGURES: tuple[tuple[str, str, str, Callable[[Run], Cell]], ...] = (
     ("data", "data", "text", lambda run: run.data),
     ("model", "model", "text", lambda run: run.model),
@@ -114,6 +130,7 @@ FIGURES: tuple[tuple[str, str, str, Callable[[Run], Cell]], ...] = (
     ("params", "parameters", "whole", lambda run: (run.pruned or run.dense)["params"]),
     ("macs", "MACs", "whole", lambda run: (run.pruned or run.dense)["macs"]),
     ("latency_ms", "latency [ms]", "number", milliseconds),
+    *((f"faster_{name}", f"times faster, {label}", "number", _faster(name)) for name, label in ENGINES),
     ("reached", "budget reached", "text", _reached),
     ("seconds", "seconds", "number", lambda run: run.metrics.get("seconds", {}).get("total")),
 )  # fmt: skip

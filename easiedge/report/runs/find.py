@@ -11,12 +11,12 @@ from easiedge.errors import RunError
 from easiedge.report.runs.read import read_run
 from easiedge.report.runs.run import Run
 
-INSIDE = frozenset({"pruned", "dense", "checkpoints", "wandb"})  # of a run directory: hold no runs
+INSIDE = frozenset({"pruned", "dense", "checkpoints", "wandb", "export", "bench"})  # of a run directory: hold no runs
 
 
 @dataclass(frozen=True)
 class SkippedRun:
-    """A directory that holds a run which cannot be used, and why."""
+    """A directory that holds a run which cannot be used, or a file beside a run that can, and why."""
 
     directory: Path
     reason: str
@@ -73,7 +73,9 @@ def find_runs(root: Path) -> FoundRuns:
             comparisons.append(directory / "comparison.json")
         if "metrics.json" in names:
             try:
-                runs.append(read_run(directory))
+                damaged: dict[Path, str] = {}
+                runs.append(read_run(directory, damaged))
+                skipped.extend(SkippedRun(path, f"{why}; the run is read without it") for path, why in damaged.items())
             except RunError as error:
                 cause = error.__cause__ if isinstance(error.__cause__, RunError) else error
                 skipped.append(SkippedRun(directory, str(cause)))

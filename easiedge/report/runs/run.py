@@ -31,6 +31,29 @@ class CurveRow:
     lr: float | None
 
 
+@dataclass(frozen=True)
+class EngineTime:
+    """How long the pruned network takes in an engine.
+
+    Attributes:
+        engine: its name.
+        precision: ``float32`` or ``int8``.
+        batch: images at once.
+        threads: of the engine.
+        machine: in words.
+        ms: median, of one image.
+        times_faster: than the dense network in float32 in the same engine, timed in turns.
+    """
+
+    engine: str
+    precision: str
+    batch: int
+    threads: int
+    machine: str
+    ms: float
+    times_faster: float
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """One run directory.
@@ -41,6 +64,7 @@ class Run:
         config: ``config.yaml`` by dotted names; a list is the JSON text of it.
         layers: ``layers.csv``; empty where there is none.
         curves: ``curves.csv``; empty where there is none.
+        engines: ``bench/bench.json``; empty where there is none.
     """
 
     directory: Path
@@ -48,6 +72,7 @@ class Run:
     config: Mapping[str, Setting]
     layers: Sequence[LayerRow]
     curves: Sequence[CurveRow]
+    engines: Sequence[EngineTime] = ()
 
     @property
     def seed(self) -> int:
