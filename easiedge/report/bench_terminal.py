@@ -48,7 +48,7 @@ def bench_tables(
     if lost := most_lost(content["layers"].get(str(threads), ())):
         out.print(f"layers that did not follow their MACs: {lost}", highlight=False, soft_wrap=True)
     out.print(
-        f"of peak: float32 MACs a second as a share of {sitting['gmacs_per_s']:.1f} billion, a large matrix product's here, measured now",
+        f"of peak: float32 MACs a second as a share of {sitting['gmacs_per_s']:.1f} billion, the fastest product or convolution here, measured now",
         highlight=False, soft_wrap=True, style="dim",
     )  # fmt: skip
     for name, why in content["reasons"].items():

@@ -1,7 +1,9 @@
-"""Training that begins too fast: the first epoch leaves a network that had learned worse than one that guesses.
+"""Training that begins too fast: after the first epoch the network is worse than one that guesses, and worse than it was.
 
-A network that was refitted after losing most of a layer can hold weights for which the recipe's learning rate is too high.  The
-cross-entropy of guessing among C classes is ``ln C``; a network that was below it and is above it after an epoch has lost what it knew.
+A network that was refitted after losing most of a layer can hold weights for which the recipe's learning rate is too high.  With the
+cross-entropy of guessing among C classes, ``ln C``, training has begun too fast where the validation loss after an epoch is
+
+    loss >= max(ln C, loss before).
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ class Divergence(Callback):
 
     Args:
         classes: among which the network chooses.
+        before: validation loss of the network before training.
 
     Attributes:
         found: whether it has stopped training.
     """
 
-    def __init__(self, classes: int) -> None:
-        self.guessing = math.log(max(classes, 2))
+    def __init__(self, classes: int, before: float) -> None:
+        guessing = math.log(max(classes, 2))
+        self.limit = max(guessing, before) if math.isfinite(before) else guessing
         self.found = False
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -34,5 +38,5 @@ class Divergence(Callback):
         loss = trainer.callback_metrics.get("val_loss")
         if trainer.sanity_checking or trainer.current_epoch > 0 or loss is None:
             return
-        if not float(loss) < self.guessing:
+        if not float(loss) < self.limit:
             self.found = trainer.should_stop = True

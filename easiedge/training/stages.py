@@ -113,7 +113,7 @@ class Stages:
             if epoch is not None:
                 self.train_batches.epoch = epoch  # type: ignore[attr-defined]
             log.warning(
-                "%s: after one epoch the network knew less than one that guesses; it starts again with a learning rate of %.2g",
+                "%s: after one epoch the network was worse than before and than guessing; it starts again with a learning rate of %.2g",
                 label,
                 chosen.lr * FACTOR ** (number + 1),
             )
@@ -123,10 +123,9 @@ class Stages:
         return result
 
     def _attempts(self, network: nn.Module, quality: tuple[float, float]) -> list[Divergence | None]:
-        """A watch for each attempt but the last; none for a network that knows no more than guessing to begin with."""
+        """A watch for each attempt but the last."""
         classes = logits(network, islice(self.val_batches, 1)).shape[1]
-        watches = [Divergence(classes) for _ in range(ATTEMPTS)]
-        return [*watches, None] if -quality[1] < watches[0].guessing else [None]
+        return [*(Divergence(classes, -quality[1]) for _ in range(ATTEMPTS)), None]
 
     @contextmanager
     def _rescued(self, network: nn.Module, recipe: str) -> Iterator[None]:

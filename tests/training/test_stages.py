@@ -122,3 +122,23 @@ def test_a_network_that_knows_nothing_yet_is_trained_as_asked(tmp_path):
         network.bias.zero_()
     trained.train(network, keep_start=True)
     assert [r["stage"] for r in csv.DictReader((tmp_path / "curves.csv").read_text().splitlines())] == ["finetune"] * 2
+
+
+def test_a_network_worse_than_guessing_that_gets_worse_still_starts_again_too(tmp_path):
+    """What a refit after the loss of a whole layer leaves; here labels turned round make it worse at any learning rate."""
+    wrong = [(x, 1 - y) for x, y in batches(0)]
+    network = nn.Linear(4, 2)
+    with torch.no_grad():
+        network.weight.copy_(-0.1 * perfect().weight)
+        network.bias.zero_()
+    before = accuracy_and_loss(network, batches(1))[1]
+    assert before > math.log(2)
+    recipes = {
+        "finetune": Recipe(epochs=2, lr=8.0, momentum=0.0, nesterov=False, schedule="constant", distillation=0.0)
+    }
+    trained = Stages(wrong, batches(1), recipes, progress=False, curves=Curves(tmp_path / "curves.csv"))
+    trained.train(network, keep_start=True)
+    rows = list(csv.DictReader((tmp_path / "curves.csv").read_text().splitlines()))
+    fast = [row for row in rows if row["stage"] == "finetune, too fast"]
+    assert [float(row["lr"]) for row in fast] == [8.0, 2.0, 0.5]
+    assert all(float(row["val_loss"]) > before for row in fast)

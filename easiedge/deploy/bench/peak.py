@@ -1,7 +1,8 @@
 """What the machine can do at best, measured: multiply-accumulates a second, and bytes a second from memory.
 
-A product of two square float32 matrices is the densest arithmetic that a CPU's best library gets out of it; a copy larger than any cache
-reads and writes as fast as memory goes.  No network's layer can be faster than both allow (the roofline: Williams et al., CACM 2009).
+Products of square float32 matrices and 3x3 convolutions that fit into the cache are the densest arithmetic that a CPU's libraries get out
+of it: the fastest of several is the peak (on some processors one library is twice as fast as another).  A copy larger than any cache reads
+and writes as fast as memory goes.  No layer can be faster than both allow (the roofline: Williams et al., CACM 2009).
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import time
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
-SIZES, REPETITIONS, COPIED = (512, 1024, 1536), 6, 64 * 2**20
+SIZES, CONVOLUTIONS = (256, 512, 1024), ((64, 56), (128, 28), (128, 56), (256, 28))  # of matrices; channels and image size
+REPETITIONS, COPIED = 12, 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,22 @@ def measured_peak(threads: int) -> Peak:
     """Measure it on ``threads`` threads: the best of several sizes and repetitions."""
     torch.set_num_threads(threads)
     with torch.inference_mode():
-        best = 0.0
-        for size in SIZES:
-            a, b, out = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
-            best = max(best, size**3 / _least_seconds(lambda a=a, b=b, out=out: torch.mm(a, b, out=out)))  # type: ignore[misc]
+        best = max(*(_product(size) for size in SIZES), *(_convolution(*each) for each in CONVOLUTIONS))
         source = torch.ones(COPIED // 4)
         target = torch.empty_like(source)
         copied = 2 * COPIED / _least_seconds(lambda: target.copy_(source))
     return Peak(best / 1e9, copied / 1e9)
+
+
+def _product(size: int) -> float:
+    a, b, out = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
+    return size**3 / _least_seconds(lambda: torch.mm(a, b, out=out))
+
+
+def _convolution(channels: int, size: int) -> float:
+    images = torch.randn(1, channels, size, size).contiguous(memory_format=torch.channels_last)
+    filters = torch.randn(channels, channels, 3, 3).contiguous(memory_format=torch.channels_last)
+    return 9 * channels**2 * size**2 / _least_seconds(lambda: F.conv2d(images, filters, padding=1))
 
 
 def _least_seconds(run: object) -> float:
