@@ -1,0 +1,109 @@
+/* Convolution. Output channels go in blocks of 8, the last few in a block of 4 (filled up with zero weights), so that the innermost
+   loop runs over numbers that lie side by side and compilers make vector instructions of it; no sum is reordered for that.
+   Weights lie as [group][block][kernel row][kernel column][input channel][8 or 4]. A block's sums of 4 pixels at a time stay in
+   registers. */
+
+enum { PIXELS = 4, WIDE = 8, NARROW = 4 };
+
+#if defined(__GNUC__) && !defined(__clang__)
+#define KEEP_LOOP _Pragma("GCC unroll 1") /* a loop that gcc unrolls too early is not vectorised */
+#else
+#define KEEP_LOOP
+#endif
+
+/* sum[pixel][block] += at[pixel][i] * weight[i][block] for all i < count, for 4 pixels and for 1 */
+#define ACCUMULATE(BLOCK)                                                                                             \
+    static void accumulate_4x##BLOCK(int count, const float *const *at, const float *restrict weight,                 \
+                                     float (*restrict sum)[WIDE])                                                     \
+    {                                                                                                                 \
+        const float *restrict a = at[0], *restrict b = at[1], *restrict c = at[2], *restrict d = at[3];               \
+        float sum_a[BLOCK], sum_b[BLOCK], sum_c[BLOCK], sum_d[BLOCK];                                                 \
+        for (int o = 0; o < BLOCK; o++) {                                                                             \
+            sum_a[o] = sum[0][o], sum_b[o] = sum[1][o], sum_c[o] = sum[2][o], sum_d[o] = sum[3][o];                   \
+        }                                                                                                             \
+        for (int i = 0; i < count; i++) {                                                                             \
+            KEEP_LOOP for (int o = 0; o < BLOCK; o++) {                                                               \
+                const float w = weight[i * BLOCK + o];                                                                \
+                sum_a[o] += a[i] * w, sum_b[o] += b[i] * w, sum_c[o] += c[i] * w, sum_d[o] += d[i] * w;               \
+            }                                                                                                         \
+        }                                                                                                             \
+        for (int o = 0; o < BLOCK; o++) {                                                                             \
+            sum[0][o] = sum_a[o], sum[1][o] = sum_b[o], sum[2][o] = sum_c[o], sum[3][o] = sum_d[o];                   \
+        }                                                                                                             \
+    }                                                                                                                 \
+    static void accumulate_1x##BLOCK(int count, const float *restrict a, const float *restrict weight,                \
+                                     float *restrict sum)                                                             \
+    {                                                                                                                 \
+        float sum_a[BLOCK];                                                                                           \
+        for (int o = 0; o < BLOCK; o++) sum_a[o] = sum[o];                                                            \
+        for (int i = 0; i < count; i++) {                                                                             \
+            KEEP_LOOP for (int o = 0; o < BLOCK; o++) sum_a[o] += a[i] * weight[i * BLOCK + o];                       \
+        }                                                                                                             \
+        for (int o = 0; o < BLOCK; o++) sum[o] = sum_a[o];                                                            \
+    }
+ACCUMULATE(8)
+ACCUMULATE(4)
+
+static void accumulate(int pixels, int block, int count, const float *const *at, const float *weight, float (*sum)[WIDE])
+{
+    if (pixels == PIXELS && block == WIDE) {
+        accumulate_4x8(count, at, weight, sum);
+    } else if (pixels == PIXELS) {
+        accumulate_4x4(count, at, weight, sum);
+    } else if (block == WIDE) {
+        accumulate_1x8(count, at[0], weight, sum[0]);
+    } else {
+        accumulate_1x4(count, at[0], weight, sum[0]);
+    }
+}
+
+/* One block of channels of `pixels` (4 or 1) outputs from number `first` on; `used` channels of the block are there. */
+static void convolve_tile(const window *s, const float *in, const float *weight, const float *bias, float *out, int first,
+                          int pixels, int block, int used)
+{
+    const int in_step = s->groups * s->in_channels, out_step = s->groups * s->out_channels;
+    float sum[PIXELS][WIDE];
+    int y[PIXELS], x[PIXELS], whole_rows = s->groups == 1 && s->dilation_width == 1;
+    for (int p = 0; p < pixels; p++) {
+        y[p] = (first + p) / s->out_width * s->stride_height - s->padding_top;
+        x[p] = (first + p) % s->out_width * s->stride_width - s->padding_left;
+        whole_rows = whole_rows && x[p] >= 0 && x[p] + s->kernel_width <= s->in_width;
+        for (int o = 0; o < block; o++) sum[p][o] = o < used ? bias[o] : 0.0f;
+    }
+    const int taps = whole_rows ? 1 : s->kernel_width; /* inside the image, a row of the kernel reads numbers side by side */
+    const int count = whole_rows ? s->kernel_width * s->in_channels : s->in_channels;
+    for (int ky = 0; ky < s->kernel_height; ky++) {
+        for (int kx = 0; kx < taps; kx++, weight += count * block) {
+            const float *at[PIXELS];
+            int inside = 0;
+            for (int p = 0; p < pixels; p++) {
+                const int iy = y[p] + ky * s->dilation_height, ix = x[p] + kx * s->dilation_width;
+                const int valid = iy >= 0 && iy < s->in_height && ix >= 0 && ix < s->in_width;
+                at[p] = valid ? in + (iy * s->in_width + ix) * in_step : zeros;
+                inside |= valid;
+            }
+            if (inside) accumulate(pixels, block, count, at, weight, sum);
+        }
+    }
+    for (int p = 0; p < pixels; p++) {
+        for (int o = 0; o < used; o++) out[(first + p) * out_step + o] = clamped(sum[p][o], s->low, s->high);
+    }
+}
+
+static void convolve(const window *s, const float *in, const float *weight, const float *bias, float *out)
+{
+    const int pixels = s->out_height * s->out_width, taps = s->kernel_height * s->kernel_width * s->in_channels;
+    for (int group = 0; group < s->groups; group++) {
+        for (int o = 0; o < s->out_channels;) {
+            const int left = s->out_channels - o, block = left > NARROW ? WIDE : NARROW, used = left < block ? left : block;
+            int first = 0;
+            for (; first + PIXELS <= pixels; first += PIXELS) {
+                convolve_tile(s, in, weight, bias + o, out + o, first, PIXELS, block, used);
+            }
+            for (; first < pixels; first++) convolve_tile(s, in, weight, bias + o, out + o, first, 1, block, used);
+            weight += taps * block;
+            o += used;
+        }
+        in += s->in_channels, bias += s->out_channels, out += s->out_channels;
+    }
+}
