@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from easiedge.errors import EasiEdgeError
 
-USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch] [--int8] [data.root=DIR]"
+USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch,c] [--int8] [data.root=DIR]"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,7 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--to", default="onnx", metavar="LIST",
-        help="formats, separated by commas: onnx (ONNX Runtime), openvino, torch_export (.pt2), executorch (.pte, phones); default onnx",
+        help="formats, separated by commas: onnx (ONNX Runtime), openvino, torch_export (.pt2), executorch (.pte, phones), c "
+        "(C99 for microcontrollers and boards); default onnx",
     )  # fmt: skip
     parser.add_argument(
         "--int8",

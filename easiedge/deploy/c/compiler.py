@@ -28,7 +28,9 @@ def host_compiler() -> list[str]:
     named = shlex.split(os.environ.get("CC", ""))
     if named:
         if shutil.which(named[0]) is None:
-            raise EasiEdgeError(f"the C compiler that CC names, {named[0]}, is not there: set CC to one that is, or unset it")
+            raise EasiEdgeError(
+                f"the C compiler that CC names, {named[0]}, is not there: set CC to one that is, or unset it"
+            )
         return named
     for each in _COMPILERS:
         if shutil.which(each):
@@ -63,7 +65,12 @@ def shared_object(source: Path, folder: Path) -> Path:
     for native in ([NATIVE], []):  # not every compiler knows the machine that it runs on
         try:
             done = subprocess.run(
-                [*command, *native, *options], cwd=source.parent, capture_output=True, text=True, check=False, timeout=900
+                [*command, *native, *options],
+                cwd=source.parent,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=900,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ModelError(f"{' '.join(command)} does not compile {source.name}: {error}") from error

@@ -90,6 +90,6 @@ def options_of(name: str, node: fx.Node, modules: dict[str, nn.Module], known: C
         module = modules[str(node.target)]
         return {option: getattr(module, option, default) for option, default in wanted}
     given = [known(a) for a in node.args[1:]]
-    found = {option: default for option, default in wanted}
+    found = dict(wanted)
     found |= dict(zip(found, given, strict=False))
     return found | {k: known(v) for k, v in node.kwargs.items() if k in found}

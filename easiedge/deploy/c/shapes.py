@@ -21,7 +21,11 @@ def reshape(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
     assert isinstance(source, fx.Node)
     before, after = tuple(job.shapes[source]), tuple(job.shapes[n])
     if before == after or (len(after) == 4 and after[2:] == (1, 1) and x.pixels == 1):
-        return Value(x.buffer, x.channels, x.height, x.width, x.order) if before == after else Value(x.buffer, x.channels, order=x.order)
+        return (
+            Value(x.buffer, x.channels, x.height, x.width, x.order)
+            if before == after
+            else Value(x.buffer, x.channels, order=x.order)
+        )
     if len(after) != 2 or after[0] != before[0]:
         raise job.refusal(n, f"makes {list(after[1:])} of {list(before[1:])}")
     if x.pixels == 1 or x.channels == 1:
@@ -57,7 +61,12 @@ def getitem(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
 def pad(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
     """Zeros around an image, before and after its channels."""
     x, made, amounts = job.operand(n), job.new_like(n), [int(a) for a in options["pad"]]
-    if options["mode"] != "constant" or options["value"] not in (None, 0) or len(job.shapes[n]) != 4 or len(amounts) > 6:
+    if (
+        options["mode"] != "constant"
+        or options["value"] not in (None, 0)
+        or len(job.shapes[n]) != 4
+        or len(amounts) > 6
+    ):
         raise job.refusal(n, "pads with more than zeros")
     amounts += [0] * (6 - len(amounts))
     job.note(f"zeros around {x} -> {made}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import fields
 from importlib import resources
 
@@ -30,7 +31,7 @@ def source_text(program: Program, plan: MemoryPlan, form: ImageInput, name: str,
     """
     upper = name.upper()
     used = sorted({call.kernel for call in program.calls})
-    layers = [[f"{upper}_ON_LAYER({k});", *_layer(layer, k, program, plan)] for k, layer in enumerate(program.layers)]
+    layers = [_layer(layer, k, f"{upper}_ON_LAYER({k});", program, plan) for k, layer in enumerate(program.layers)]
     bodies = "\n".join(f"    {line}" for lines in layers for line in lines)
     return "\n".join([
         f"/* {name}: {program.macs:,} multiply-accumulates an image; see {name}.h. Made by easiedge. C99; activations lie channels last. */",
@@ -48,9 +49,13 @@ def source_text(program: Program, plan: MemoryPlan, form: ImageInput, name: str,
 
 def _kernels(program: Program, used: list[str]) -> list[str]:
     wanted = dict.fromkeys([*sorted({need for kernel in used for need in _NEEDS.get(kernel, ())}), *used])
-    found = [(resources.files(__package__) / "kernels" / f"{kernel}.c").read_text(encoding="ascii") for kernel in wanted]
+    found = [
+        (resources.files(__package__) / "kernels" / f"{kernel}.c").read_text(encoding="ascii") for kernel in wanted
+    ]
     if "convolve" in used:
-        windows = [a for call in program.calls if call.kernel == "convolve" for a in call.arguments if isinstance(a, Window)]
+        windows = [
+            a for call in program.calls if call.kernel == "convolve" for a in call.arguments if isinstance(a, Window)
+        ]
         most = max(w.in_channels * (w.kernel_width if w.groups == 1 else 1) for w in windows)
         found.insert(0, f"static const float zeros[{most}]; /* what lies around an image */\n")
     return found
@@ -80,9 +85,9 @@ def _about(form: ImageInput, name: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _layer(layer: Layer, number_of: int, program: Program, plan: MemoryPlan) -> list[str]:
+def _layer(layer: Layer, number_of: int, begins: str, program: Program, plan: MemoryPlan) -> list[str]:
     macs = f"; {layer.macs:,} multiply-accumulates" if layer.macs else ""
-    lines = [f"/* {number_of}. {comment(layer.name)}: {comment(layer.what)}{macs} */"]
+    lines = [f"/* {number_of}. {comment(layer.name)}: {comment(layer.what)}{macs} */", begins]
     for call in layer.calls:
         declared, arguments = _arguments(call, program, plan)
         text = f"{call.kernel}({', '.join(arguments)});"
@@ -96,7 +101,7 @@ def _arguments(call: Call, program: Program, plan: MemoryPlan) -> tuple[list[str
     found: list[str] = []
     for a in call.arguments:
         if isinstance(a, Window):
-            declared.append(f"static const window shape = {{{_window(a)}}};")
+            declared += ["static const window shape = {", *_window(a), "};"]
             found.append("&shape")
         elif isinstance(a, Channels):
             declared.append(f"static const short from[{len(a.numbers)}] = {{{', '.join(map(str, a.numbers))}}};")
@@ -106,14 +111,15 @@ def _arguments(call: Call, program: Program, plan: MemoryPlan) -> tuple[list[str
     return declared, found
 
 
-def _window(window: Window) -> str:
-    """Designated initialisers of what is not the usual."""
-    given = []
-    for each in fields(window):
-        value = getattr(window, each.name)
-        if value or each.type == "float":
-            given.append(f".{each.name} = {number(value) if each.type == 'float' else value}")
-    return ", ".join(given)
+def _window(window: Window) -> list[str]:
+    """Lines of designated initialisers of what is not zero."""
+    given = [(each.name, getattr(window, each.name)) for each in fields(window)]
+    texts = [
+        f".{name} = {number(value) if isinstance(value, float) else value}"
+        for name, value in given
+        if value or name == "low"
+    ]
+    return textwrap.wrap(", ".join(texts) + ",", 100, initial_indent="    ", subsequent_indent="    ")
 
 
 def _plain(a: Argument, program: Program, plan: MemoryPlan) -> str:

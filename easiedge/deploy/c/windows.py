@@ -25,19 +25,19 @@ def convolution(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
     low, high, clamp = job.clamp_behind(n)
     depthwise = layer.groups == layer.in_channels == layer.out_channels
     groups = 1 if depthwise else layer.groups
-    padding = layer.padding
-    if isinstance(padding, str):  # 'same' puts the odd one at the end
-        padding = tuple(
-            d * (k - 1) // 2 if padding == "same" else 0 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)
-        )
+    kernel, stride, dilation = _pair(layer.kernel_size), _pair(layer.stride), _pair(layer.dilation)
+    if isinstance(layer.padding, str):  # 'same' puts the odd one at the end
+        same = layer.padding == "same"
+        padding = (dilation[0] * (kernel[0] - 1) // 2 * same, dilation[1] * (kernel[1] - 1) // 2 * same)
+    else:
+        padding = _pair(layer.padding)
     window = Window(
-        x.height, x.width, x.channels // groups, made.height, made.width, made.channels // groups, *layer.kernel_size, *layer.stride,
-        *padding, *layer.dilation, groups, low=low, high=high,
+        x.height, x.width, x.channels // groups, made.height, made.width, made.channels // groups, kernel[0], kernel[1], stride[0],
+        stride[1], padding[0], padding[1], dilation[0], dilation[1], groups, low=low, high=high,
     )  # fmt: skip
     packed = depthwise_weights(weight) if depthwise else convolution_weights(weight, groups)
     job.note(
-        f"Conv2d {x} -> {made}, {layer.kernel_size[0]}x{layer.kernel_size[1]}"
-        f"{f', {layer.groups} groups' if layer.groups > 1 else ''}{clamp}",
+        f"Conv2d {x} -> {made}, {kernel[0]}x{kernel[1]}{f', {layer.groups} groups' if layer.groups > 1 else ''}{clamp}",
         made.pixels * weight.size,
     )
     job.call(
@@ -73,9 +73,10 @@ def pooling(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
     x, made, average = job.operand(n), job.new_like(n), "count_include_pad" in options
     kernel, padding = _pair(options["kernel_size"]), _pair(options["padding"])
     stride = kernel if options["stride"] in (None, ()) else _pair(options["stride"])
+    dilation = _pair(options.get("dilation", 1))
     window = Window(
-        x.height, x.width, x.channels, made.height, made.width, made.channels, *kernel, *stride, *padding,
-        *_pair(options.get("dilation", 1)), padding_counts=int(options.get("count_include_pad", False)),
+        x.height, x.width, x.channels, made.height, made.width, made.channels, kernel[0], kernel[1], stride[0], stride[1], padding[0],
+        padding[1], dilation[0], dilation[1], padding_counts=int(options.get("count_include_pad", False)),
         divisor=options.get("divisor_override") or 0,
     )  # fmt: skip
     job.note(f"{'average' if average else 'max'} pooling {kernel[0]}x{kernel[1]}, {x} -> {made}")
@@ -106,9 +107,7 @@ def mean(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
 def _parts(job: Lowering, n: fx.Node, kernel: str) -> Value:
     x, made = job.operand(n), job.new_like(n)
     job.note(f"{'max' if 'max' in kernel else 'average'} pooling of {made.height}x{made.width} parts, {x} -> {made}")
-    job.call(
-        n, kernel, x.height, x.width, x.channels, made.height, made.width, Memory(x.buffer), Memory(made.buffer)
-    )
+    job.call(n, kernel, x.height, x.width, x.channels, made.height, made.width, Memory(x.buffer), Memory(made.buffer))
     return made
 
 

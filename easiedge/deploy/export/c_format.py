@@ -48,7 +48,9 @@ class C:
         form = image_input(json.loads(metadata["easiedge"]), path.name)
         program = lower(network, example)
         if program.classes != len(form.classes):
-            raise ModelError(f"the network gives {program.classes} numbers for an image, and {len(form.classes)} classes are named")
+            raise ModelError(
+                f"the network gives {program.classes} numbers for an image, and {len(form.classes)} classes are named"
+            )
         plan, name = plan_memory(program), identifier(path.stem)
         large = program.weights > MOST_AS_TEXT
         if large:
@@ -65,7 +67,7 @@ class C:
             library = ctypes.CDLL(str(shared_object(path, Path(folder))))
         function = getattr(library, f"{name}_run")
         function.restype, function.argtypes = ctypes.c_int, (ctypes.c_void_p, ctypes.c_void_p)
-        classes = int(_macro(path.with_suffix(_HEADER), f"{name.upper()}_CLASSES"))
+        classes = macro(path.with_suffix(_HEADER), f"{name.upper()}_CLASSES")
 
         def run(images: Tensor) -> Tensor:
             pixels = images.detach().float().permute(0, 2, 3, 1).contiguous()
@@ -78,7 +80,7 @@ class C:
         return run
 
 
-def _macro(header: Path, name: str) -> str:
-    """The value of a macro of the header."""
+def macro(header: Path, name: str) -> int:
+    """The number that a macro of the header stands for."""
     words = (line.split() for line in header.read_text(encoding="utf-8").splitlines())
-    return next(line[2] for line in words if line[:2] == ["#define", name])
+    return next(int(line[2]) for line in words if line[:2] == ["#define", name])

@@ -5,44 +5,40 @@
 
 enum { PIXELS = 4, WIDE = 8, NARROW = 4 };
 
+#if defined(__GNUC__)
+#define APART __attribute__((noinline)) /* sums of a function that is not part of another one stay in registers */
+#else
+#define APART
+#endif
 #if defined(__GNUC__) && !defined(__clang__)
-#define KEEP_LOOP _Pragma("GCC unroll 1") /* a loop that gcc unrolls too early is not vectorised */
+#define KEEP_LOOP _Pragma("GCC unroll 1") /* a loop that gcc unrolls early is not vectorised */
 #else
 #define KEEP_LOOP
 #endif
 
-/* sum[pixel][block] += at[pixel][i] * weight[i][block] for all i < count, for 4 pixels and for 1 */
-#define ACCUMULATE(BLOCK)                                                                                             \
-    static void accumulate_4x##BLOCK(int count, const float *const *at, const float *restrict weight,                 \
-                                     float (*restrict sum)[WIDE])                                                     \
+/* total[pixel][o] += at[pixel][i] * weight[i][o] for all i < count */
+#define ACCUMULATE(PIXELS, BLOCK)                                                                                     \
+    APART static void accumulate_##PIXELS##x##BLOCK(int count, const float *const *at, const float *restrict weight, \
+                                                    float (*restrict total)[WIDE])                                    \
     {                                                                                                                 \
-        const float *restrict a = at[0], *restrict b = at[1], *restrict c = at[2], *restrict d = at[3];               \
-        float sum_a[BLOCK], sum_b[BLOCK], sum_c[BLOCK], sum_d[BLOCK];                                                 \
-        for (int o = 0; o < BLOCK; o++) {                                                                             \
-            sum_a[o] = sum[0][o], sum_b[o] = sum[1][o], sum_c[o] = sum[2][o], sum_d[o] = sum[3][o];                   \
+        float sum[PIXELS][BLOCK];                                                                                     \
+        for (int p = 0; p < PIXELS; p++) {                                                                            \
+            for (int o = 0; o < BLOCK; o++) sum[p][o] = total[p][o];                                                  \
         }                                                                                                             \
         for (int i = 0; i < count; i++) {                                                                             \
-            KEEP_LOOP for (int o = 0; o < BLOCK; o++) {                                                               \
-                const float w = weight[i * BLOCK + o];                                                                \
-                sum_a[o] += a[i] * w, sum_b[o] += b[i] * w, sum_c[o] += c[i] * w, sum_d[o] += d[i] * w;               \
+            for (int p = 0; p < PIXELS; p++) {                                                                        \
+                const float x = at[p][i];                                                                             \
+                KEEP_LOOP for (int o = 0; o < BLOCK; o++) sum[p][o] += x * weight[i * BLOCK + o];                     \
             }                                                                                                         \
         }                                                                                                             \
-        for (int o = 0; o < BLOCK; o++) {                                                                             \
-            sum[0][o] = sum_a[o], sum[1][o] = sum_b[o], sum[2][o] = sum_c[o], sum[3][o] = sum_d[o];                   \
+        for (int p = 0; p < PIXELS; p++) {                                                                            \
+            for (int o = 0; o < BLOCK; o++) total[p][o] = sum[p][o];                                                  \
         }                                                                                                             \
-    }                                                                                                                 \
-    static void accumulate_1x##BLOCK(int count, const float *restrict a, const float *restrict weight,                \
-                                     float *restrict sum)                                                             \
-    {                                                                                                                 \
-        float sum_a[BLOCK];                                                                                           \
-        for (int o = 0; o < BLOCK; o++) sum_a[o] = sum[o];                                                            \
-        for (int i = 0; i < count; i++) {                                                                             \
-            KEEP_LOOP for (int o = 0; o < BLOCK; o++) sum_a[o] += a[i] * weight[i * BLOCK + o];                       \
-        }                                                                                                             \
-        for (int o = 0; o < BLOCK; o++) sum[o] = sum_a[o];                                                            \
     }
-ACCUMULATE(8)
-ACCUMULATE(4)
+ACCUMULATE(4, 8)
+ACCUMULATE(4, 4)
+ACCUMULATE(1, 8)
+ACCUMULATE(1, 4)
 
 static void accumulate(int pixels, int block, int count, const float *const *at, const float *weight, float (*sum)[WIDE])
 {
@@ -51,9 +47,9 @@ static void accumulate(int pixels, int block, int count, const float *const *at,
     } else if (pixels == PIXELS) {
         accumulate_4x4(count, at, weight, sum);
     } else if (block == WIDE) {
-        accumulate_1x8(count, at[0], weight, sum[0]);
+        accumulate_1x8(count, at, weight, sum);
     } else {
-        accumulate_1x4(count, at[0], weight, sum[0]);
+        accumulate_1x4(count, at, weight, sum);
     }
 }
 
