@@ -20,12 +20,10 @@ def reshape(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
     source = n.args[0]
     assert isinstance(source, fx.Node)
     before, after = tuple(job.shapes[source]), tuple(job.shapes[n])
-    if before == after or (len(after) == 4 and after[2:] == (1, 1) and x.pixels == 1):
-        return (
-            Value(x.buffer, x.channels, x.height, x.width, x.order)
-            if before == after
-            else Value(x.buffer, x.channels, order=x.order)
-        )
+    if before == after:
+        return x
+    if x.pixels == 1 and after[:2] == (before[0], x.channels):  # only ones come or go
+        return Value(x.buffer, x.channels, order=x.order)
     if len(after) != 2 or after[0] != before[0]:
         raise job.refusal(n, f"makes {list(after[1:])} of {list(before[1:])}")
     if x.pixels == 1 or x.channels == 1:
@@ -102,10 +100,13 @@ def concatenation(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Valu
     """Channels of several images, or vectors, behind one another."""
     sources, made = n.args[0], job.new_like(n)
     rank = len(job.shapes[n])
-    if not isinstance(sources, tuple | list) or options["dim"] % rank != 1:
+    if options["dim"] % rank != 1:
         raise job.refusal(n, "does not join channels")
-    read = [job.values.get(s) for s in sources if isinstance(s, fx.Node)]
-    if len(read) != len(sources) or not all(isinstance(v, Value) for v in read):
+    if isinstance(sources, fx.Node):  # all parts of a chunk
+        read = job.values.get(sources)
+    else:
+        read = [job.values.get(s) if isinstance(s, fx.Node) else None for s in sources]  # type: ignore[union-attr]
+    if not isinstance(read, list) or not all(isinstance(v, Value) for v in read):
         raise job.refusal(n, "reads something that is no activation")
     at, orders = 0, []
     for part in read:
