@@ -1,6 +1,7 @@
 """A C export cross-compiled for ARM by zig and run in the Unicorn processor emulator: logits, and instructions counted.
 
-Instructions, not time: how many cycles one takes, caches and memory are not emulated.  Unicorn's processor is QEMU's (GPL-2.0), which is
+Instructions, not time: how many cycles one takes, caches and memory are not emulated.  They are counted by basic block (Thumb: with
+those whose condition does not hold).  Unicorn's processor is QEMU's (GPL-2.0), which is
 why easiedge itself never imports it.
 """
 

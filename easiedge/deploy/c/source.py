@@ -39,10 +39,10 @@ def source_text(program: Program, plan: MemoryPlan, form: ImageInput, name: str,
         f"#ifndef {upper}_ON_LAYER /* called before each layer with its number: define it to take times */",
         f"#define {upper}_ON_LAYER(number)", "#endif", "",
         _constants(program, name, weights_file), *_kernels(program, used),
-        f"static float memory[{max(plan.size, 1)}]; /* activations; those that are not needed at the same time share it */", "",
+        *([f"static float memory[{plan.size}]; /* activations; those that are not needed together share it */", ""] if plan.size else []),
         *_about(form, name), "",
         f"int {name}_run(const float *image, float *logits)", "{",
-        f"    const float *const weights = {name}_weights;",
+        *([f"    const float *const weights = {name}_weights;"] if program.weights else []),
         "    if (!image || !logits) return 1;", bodies, "    return 0;", "}", "",
     ])  # fmt: skip
 
@@ -58,15 +58,18 @@ def _kernels(program: Program, used: list[str]) -> list[str]:
         ]
         most = max(w.in_channels * (w.kernel_width if w.groups == 1 else 1) for w in windows)
         found.insert(0, f"static const float zeros[{most}]; /* what lies around an image */\n")
+        found.insert(0, f"enum {{ KERNEL_WIDTH = {max(w.kernel_width for w in windows)} }}; /* at most */")
     return found
 
 
 def _constants(program: Program, name: str, weights_file: str | None) -> str:
+    if not program.weights:
+        return ""
     if weights_file is None:
         arrays = "".join(
             f"    /* {comment(label)}: {values.size} */\n{numbers(values)}" for label, values in program.constants
         )
-        return f"static const float {name}_weights[{max(program.weights, 1)}] = {{\n{arrays or '    0.0f'}}};\n"
+        return f"static const float {name}_weights[{program.weights}] = {{\n{arrays}}};\n"
     upper = name.upper()
     template = (resources.files(__package__) / "weights_file.c.txt").read_text(encoding="ascii")
     return template.replace("@NAME@", name).replace("@UPPER@", upper).replace("@FILE@", weights_file)

@@ -99,7 +99,7 @@ CASES = {
             "clone": lambda x: x + x.clone().contiguous(),
         }.items()
     },
-    "twice": Do(Twice()),
+    "without weights": nn.Sequential(nn.AvgPool2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()), "twice": Do(Twice()),
     "flat": Do(nn.Sequential(nn.MaxPool2d(2, 2, 1), Flat())),
 }  # fmt: skip
 

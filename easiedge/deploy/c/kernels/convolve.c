@@ -16,19 +16,21 @@ enum { PIXELS = 4, WIDE = 8, NARROW = 4 };
 #define KEEP_LOOP
 #endif
 
-/* total[pixel][o] += at[pixel][i] * weight[i][o] for all i < count */
+/* total[pixel][o] += at[tap][pixel][i] * weight[tap][i][o] for all taps of a row of the kernel and i < count */
 #define ACCUMULATE(PIXELS, BLOCK)                                                                                     \
-    APART static void accumulate_##PIXELS##x##BLOCK(int count, const float *const *at, const float *restrict weight, \
-                                                    float (*restrict total)[WIDE])                                    \
+    APART static void accumulate_##PIXELS##x##BLOCK(int taps, int count, const float *(*at)[4],                       \
+                                                    const float *restrict weight, float (*restrict total)[WIDE])      \
     {                                                                                                                 \
         float sum[PIXELS][BLOCK];                                                                                     \
         for (int p = 0; p < PIXELS; p++) {                                                                            \
             for (int o = 0; o < BLOCK; o++) sum[p][o] = total[p][o];                                                  \
         }                                                                                                             \
-        for (int i = 0; i < count; i++) {                                                                             \
-            for (int p = 0; p < PIXELS; p++) {                                                                        \
-                const float x = at[p][i];                                                                             \
-                KEEP_LOOP for (int o = 0; o < BLOCK; o++) sum[p][o] += x * weight[i * BLOCK + o];                     \
+        for (int tap = 0; tap < taps; tap++) {                                                                        \
+            for (int i = 0; i < count; i++, weight += BLOCK) {                                                        \
+                for (int p = 0; p < PIXELS; p++) {                                                                    \
+                    const float x = at[tap][p][i];                                                                    \
+                    KEEP_LOOP for (int o = 0; o < BLOCK; o++) sum[p][o] += x * weight[o];                             \
+                }                                                                                                     \
             }                                                                                                         \
         }                                                                                                             \
         for (int p = 0; p < PIXELS; p++) {                                                                            \
@@ -40,19 +42,6 @@ ACCUMULATE(4, 4)
 ACCUMULATE(1, 8)
 ACCUMULATE(1, 4)
 
-static void accumulate(int pixels, int block, int count, const float *const *at, const float *weight, float (*sum)[WIDE])
-{
-    if (pixels == PIXELS && block == WIDE) {
-        accumulate_4x8(count, at, weight, sum);
-    } else if (pixels == PIXELS) {
-        accumulate_4x4(count, at, weight, sum);
-    } else if (block == WIDE) {
-        accumulate_1x8(count, at, weight, sum);
-    } else {
-        accumulate_1x4(count, at, weight, sum);
-    }
-}
-
 /* One block of channels of `pixels` (4 or 1) outputs from number `first` on; `used` channels of the block are there. */
 static void convolve_tile(const window *s, const float *in, const float *weight, const float *bias, float *out, int first,
                           int pixels, int block, int used)
@@ -60,25 +49,35 @@ static void convolve_tile(const window *s, const float *in, const float *weight,
     const int in_step = s->groups * s->in_channels, out_step = s->groups * s->out_channels;
     float sum[PIXELS][WIDE];
     int y[PIXELS], x[PIXELS], whole_rows = s->groups == 1 && s->dilation_width == 1;
-    for (int p = 0; p < pixels; p++) {
-        y[p] = (first + p) / s->out_width * s->stride_height - s->padding_top;
-        x[p] = (first + p) % s->out_width * s->stride_width - s->padding_left;
+    for (int p = 0, row = first / s->out_width, column = first % s->out_width; p < pixels; p++) {
+        y[p] = row * s->stride_height - s->padding_top;
+        x[p] = column * s->stride_width - s->padding_left;
         whole_rows = whole_rows && x[p] >= 0 && x[p] + s->kernel_width <= s->in_width;
         for (int o = 0; o < block; o++) sum[p][o] = o < used ? bias[o] : 0.0f;
+        if (++column == s->out_width) column = 0, row++;
     }
     const int taps = whole_rows ? 1 : s->kernel_width; /* inside the image, a row of the kernel reads numbers side by side */
     const int count = whole_rows ? s->kernel_width * s->in_channels : s->in_channels;
-    for (int ky = 0; ky < s->kernel_height; ky++) {
-        for (int kx = 0; kx < taps; kx++, weight += count * block) {
-            const float *at[PIXELS];
-            int inside = 0;
-            for (int p = 0; p < pixels; p++) {
-                const int iy = y[p] + ky * s->dilation_height, ix = x[p] + kx * s->dilation_width;
-                const int valid = iy >= 0 && iy < s->in_height && ix >= 0 && ix < s->in_width;
-                at[p] = valid ? in + (iy * s->in_width + ix) * in_step : zeros;
-                inside |= valid;
+    for (int ky = 0; ky < s->kernel_height; ky++, weight += taps * count * block) {
+        const float *at[KERNEL_WIDTH][PIXELS];
+        int inside = 0;
+        for (int p = 0; p < pixels; p++) {
+            const int iy = y[p] + ky * s->dilation_height, row_inside = iy >= 0 && iy < s->in_height;
+            inside |= row_inside;
+            for (int tap = 0, ix = x[p]; tap < taps; tap++, ix += s->dilation_width) {
+                const int valid = row_inside && ix >= 0 && ix < s->in_width;
+                at[tap][p] = valid ? in + (iy * s->in_width + ix) * in_step : zeros;
             }
-            if (inside) accumulate(pixels, block, count, at, weight, sum);
+        }
+        if (!inside) continue;
+        if (pixels == PIXELS && block == WIDE) {
+            accumulate_4x8(taps, count, at, weight, sum);
+        } else if (pixels == PIXELS) {
+            accumulate_4x4(taps, count, at, weight, sum);
+        } else if (block == WIDE) {
+            accumulate_1x8(taps, count, at, weight, sum);
+        } else {
+            accumulate_1x4(taps, count, at, weight, sum);
         }
     }
     for (int p = 0; p < pixels; p++) {
