@@ -19,11 +19,17 @@ sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
 from arm import AARCH64, CORTEX_M4, Emulated
 
+from easiedge.deploy.artifact import save
 from easiedge.deploy.export.c_format import macro
+from easiedge.deploy.provenance import read_provenance
 from easiedge.export import ExportRequest, export
 from easiedge.model.logits import class_logits
+from easiedge.model.resnet import resnet56
+from easiedge.model.vgg import vgg16
+from easiedge.model.weights import load_weights
 from easiedge.run_directory import run_data, run_network
 
+MODELS = {"vgg16": vgg16, "resnet56": resnet56}
 PROCESSORS = {"aarch64": AARCH64, "cortex_m4": CORTEX_M4}
 
 
@@ -48,7 +54,7 @@ def measure(run: Path, network: str, processor: str, images: torch.Tensor, folde
         "layers": [
             {
                 "layer": name, "what": what, "macs": int((macs or "0").replace(",", "")),
-                "instructions": runs[0].by_layer[int(k)],
+                "instructions": runs[0].by_layer.get(int(k), 0),
             }
             for k, name, what, macs in layers
         ],
@@ -63,8 +69,14 @@ def main() -> None:
     parser.add_argument("--compared", type=int, default=1000, help="on this machine, before")
     parser.add_argument("--processor", choices=PROCESSORS, default="aarch64")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--dense", nargs=2, metavar=("MODEL", "WEIGHTS"), help="of a run that began with weights")
     options = parser.parse_args()
     found = {}
+    if options.dense and not (options.run / "dense").is_dir():
+        network = MODELS[options.dense[0]]()
+        load_weights(network, options.dense[1])
+        about = read_provenance(options.run / "pruned")
+        save(network.eval(), options.run / "dense", {key: about[key] for key in ("input", "classes")})
     data = run_data(options.run, options.overrides)
     batches = data.evaluation_batches("test", options.images, section="export")
     images = torch.cat([x for x, _ in batches])[: options.images]

@@ -16,7 +16,7 @@ unicorn = pytest.importorskip("unicorn", reason="the extra easiedge[arm] is not 
 
 from arm import AARCH64, CORTEX_M4, Emulated  # noqa: E402
 
-IMAGES = 16
+IMAGES = 8
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_the_same_classes_on_real_images_and_fewer_instructions(networks, proces
         with torch.no_grad():
             wanted = net(x)
         assert (found - wanted).abs().max() < 1e-4 and (found.argmax(1) == wanted.argmax(1)).all()
-        assert wanted.argmax(1).unique().numel() > 5
+        assert wanted.argmax(1).unique().numel() > 3
         if processor is AARCH64:
             assert (found - says(path, x)).abs().max() < 1e-4
         for run in runs:  # nothing depends on the image but a comparison here and there
