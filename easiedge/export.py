@@ -178,7 +178,7 @@ class _Job:
             else:
                 refuse_disagreement(agreed, name)
                 self._check_one_image(run, values, name)
-            for each in (path, *(path.with_suffix(s) for s in kind.beside)):
+            for each in filter(Path.is_file, (path, *(path.with_suffix(s) for s in kind.beside))):
                 each.chmod(0o644)
                 each.replace(folder / each.name)
         precision = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from easiedge.argument_parser import ArgumentParser
 
-USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch] [--int8] [data.root=DIR]"
+USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch,c] [--int8] [data.root=DIR]"
 
 
 def _parser() -> ArgumentParser:
@@ -25,7 +25,8 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--to", default="onnx", metavar="LIST",
-        help="formats, separated by commas: onnx (ONNX Runtime), openvino, torch_export (.pt2), executorch (.pte, phones); default onnx",
+        help="formats, separated by commas: onnx (ONNX Runtime), openvino, torch_export (.pt2), executorch (.pte, phones), c "
+        "(C99 for microcontrollers and boards); default onnx",
     )  # fmt: skip
     parser.add_argument(
         "--int8",

@@ -19,7 +19,7 @@ class EngineFormat(Protocol):
     Attributes:
         name: as in ``--to``.
         suffix: of its main file.
-        beside: suffixes of files that belong to it.
+        beside: suffixes of files that belong to it, where they are there.
         dynamic_batch: whether the file takes any number of images; one by one where it does not.
     """
 

@@ -22,8 +22,8 @@ def fingerprint(artifact: Path) -> dict[str, str]:
 
 
 def file_facts(path: Path, beside: Sequence[str]) -> dict[str, Any]:
-    """Names, bytes and SHA-256 of an exported file and those that belong to it."""
-    files = [path, *(path.with_suffix(suffix) for suffix in beside)]
+    """Names, bytes and SHA-256 of an exported file and those that belong to it and are there."""
+    files = [path, *(file for file in map(path.with_suffix, beside) if file.is_file())]
     return {
         "file": path.name,
         "bytes": sum(f.stat().st_size for f in files),

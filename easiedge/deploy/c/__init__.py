@@ -1,0 +1,1 @@
+"""Networks as C99: calls of a few kernels over planned memory."""

@@ -1,0 +1,20 @@
+/* The largest number under the window, channel by channel. */
+static void pool_max(const window *s, const float *restrict in, float *restrict out)
+{
+    const int channels = s->out_channels;
+    for (int oy = 0; oy < s->out_height; oy++) {
+        for (int ox = 0; ox < s->out_width; ox++, out += channels) {
+            for (int c = 0; c < channels; c++) out[c] = -FLT_MAX;
+            for (int ky = 0; ky < s->kernel_height; ky++) {
+                const int iy = oy * s->stride_height - s->padding_top + ky * s->dilation_height;
+                if (iy < 0 || iy >= s->in_height) continue;
+                for (int kx = 0; kx < s->kernel_width; kx++) {
+                    const int ix = ox * s->stride_width - s->padding_left + kx * s->dilation_width;
+                    if (ix < 0 || ix >= s->in_width) continue;
+                    const float *restrict pixel = in + (iy * s->in_width + ix) * channels;
+                    for (int c = 0; c < channels; c++) out[c] = pixel[c] > out[c] ? pixel[c] : out[c];
+                }
+            }
+        }
+    }
+}
