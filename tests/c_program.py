@@ -8,7 +8,7 @@ from torch import nn
 
 from easiedge.deploy.c import compiler
 from easiedge.deploy.export.c_format import C
-from easiedge.export import _ready
+from easiedge.deploy.export.ready import ready
 
 STRICT = ("-O0", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror")
 
@@ -24,7 +24,7 @@ def write_c(net: nn.Module, x: torch.Tensor, folder: Path, name: str = "network"
     """The C file of ``net`` for images like ``x``."""
     names = classes or [str(k) for k in range(net(x[:1]).shape[1])]
     path = folder / f"{name}.c"
-    C().write(_ready(net), torch.cat([x[:1], x[-1:]]), path, metadata(x.shape[1:], names, **about))
+    C().write(ready(net), torch.cat([x[:1], x[-1:]]), path, metadata(x.shape[1:], names, **about))
     return path
 
 

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-SIZES, CONVOLUTIONS = (256, 512, 1024), ((64, 56), (128, 28), (128, 56), (256, 28))  # of matrices; channels and image size
+SIZES, CONVOLUTIONS = (
+    (256, 512, 1024),
+    ((64, 56), (128, 28), (128, 56), (256, 28)),
+)  # of matrices; channels and image size
 REPETITIONS, COPIED = 12, 64 * 2**20
 
 

@@ -11,8 +11,8 @@ import easiedge
 from easiedge.deploy.c.lower import OPERATORS, lower
 from easiedge.deploy.c.memory_plan import plan_memory
 from easiedge.deploy.c.operators import _FUNCTIONS, _MODULES
+from easiedge.deploy.export.ready import ready
 from easiedge.errors import ModelError
-from easiedge.export import _ready
 from easiedge.model.lenet import lenet
 from easiedge.model.resnet import resnet20
 from easiedge.model.vgg import vgg16
@@ -141,7 +141,7 @@ def test_every_family_agrees_when_it_was_shrunk(name, tmp_path):
     path = write_c(compact, x, tmp_path)
     difference = (says(path, x) - wanted).abs().max()
     assert difference < 1e-5 * max(1.0, float(wanted.abs().max()))
-    program = lower(_ready(compact), x)
+    program = lower(ready(compact), x)
     assert program.macs == easiedge.count(compact, x[:1])["macs"]
     assert f"_MACS {program.macs} " in path.with_suffix(".h").read_text()
 
@@ -180,15 +180,15 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
 
 def test_what_is_no_classifier_of_images_is_refused(tmp_path):
     with pytest.raises(ModelError, match="logits"):
-        lower(_ready(nn.Sequential(nn.Conv2d(2, 3, 3)).eval()), images(2))
+        lower(ready(nn.Sequential(nn.Conv2d(2, 3, 3)).eval()), images(2))
     with pytest.raises(ModelError, match="one image"):
-        lower(_ready(nn.Sequential(nn.Linear(4, 3)).eval()), torch.zeros(2, 4))
+        lower(ready(nn.Sequential(nn.Linear(4, 3)).eval()), torch.zeros(2, 4))
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, "lenet", "resnet20"])
 def test_buffers_that_are_alive_together_do_not_share_memory(name):
     make, x = FAMILIES[name]
-    program = lower(_ready(make().eval()), x)
+    program = lower(ready(make().eval()), x)
     plan = plan_memory(program)
     spans = {}
     for at, call in enumerate(program.calls):

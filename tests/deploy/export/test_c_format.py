@@ -18,8 +18,8 @@ from easiedge.deploy.c import compiler
 from easiedge.deploy.c.text import comment, identifier, number, numbers, string
 from easiedge.deploy.export import c_format
 from easiedge.deploy.export.c_format import C, macro
+from easiedge.deploy.export.ready import ready
 from easiedge.errors import ModelError
-from easiedge.export import _ready
 
 HOSTILE = [
     '"; int x = 1; "',
@@ -179,7 +179,7 @@ def test_pixels_are_prepared_as_in_training(tmp_path):
 
 def test_classes_that_do_not_match_are_refused(tmp_path):
     with pytest.raises(ModelError, match="gives 3 numbers for an image, and 2 classes are named"):
-        C().write(_ready(network("Plain")), images(2), tmp_path / "a.c", metadata((2, 8, 8), ["a", "b"]))
+        C().write(ready(network("Plain")), images(2), tmp_path / "a.c", metadata((2, 8, 8), ["a", "b"]))
 
 
 def test_a_program_of_its_own_brings_the_weights_and_survives_sanitizers(tmp_path, monkeypatch):
