@@ -30,7 +30,11 @@ def _parser() -> ArgumentParser:
         "--threads", type=int, default=1, metavar="N", help="of each engine, kept on N cores (default 1)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=5.0, metavar="S", help="of timing for each engine and batch (default 5)"
+        "--seconds",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="of timing for each engine and batch (default 5); each network runs twenty times at least",
     )
     parser.add_argument(
         "--dense", type=Path, metavar="DIR",

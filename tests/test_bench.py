@@ -3,11 +3,13 @@
 import importlib.util
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from run_with_network import digits
+from torch import nn
 
 import easiedge
 from easiedge.bench import BenchRequest, bench
@@ -71,7 +73,13 @@ def test_both_networks_in_two_engines_at_two_batches(made, capsys):
     floats = {(e, n, "float32", b) for e in ("torch", "onnxruntime") for n in ("dense", "pruned") for b in (1, 4)}
     assert set(rows) == floats | {("onnxruntime", "pruned", "int8", b) for b in (1, 4)}
     for key, r in rows.items():
-        assert 0 < r["p5_ms"] <= r["median_ms"] <= r["p95_ms"] and r["runs"] >= 20 and r["peak_mb"] > 0
+        assert (
+            0 < r["p5_ms"] <= r["median_ms"] <= r["p95_ms"]
+            and r["runs"] >= 20
+            and 0 <= r["disturbed"] <= 1
+            and r["engine_version"]
+        )
+        assert -5 < r["peak_mb"] < 60  # next to nothing: the network has 0.1 MB
         assert (r["times_faster"] is None) == (key[1] == "dense")
         assert r["images_per_s"] == pytest.approx(1e3 * r["batch"] / r["median_ms"])
         macs = found["networks"][r["network"]]["macs"] * r["batch"]
@@ -152,11 +160,76 @@ def test_one_engine_that_fails_does_not_sink_the_others(made, monkeypatch, capsy
 
 
 @pytest.mark.usefixtures("quick_memory")
-def test_a_damaged_record_is_made_anew(made):
+@pytest.mark.parametrize(
+    "damage", ['{"schema": 1, "machine"', "[]", '{"schema": 1, "rows": 3}', "rows", "row", "engines"]
+)
+def test_a_damaged_record_is_named_and_made_anew(made, damage, caplog):
+    quick = {"run": made, "engines": ("torch",), "seconds": 0.1, "layers": False}
+    path = made / "bench" / bench_record.RECORD
+    bench(BenchRequest(**quick, batches=(2,)))
+    known = json.loads(path.read_text())
+    if damage == "rows":
+        known["rows"] = 3
+    elif damage == "row":
+        del known["rows"][0]["threads"]
+    elif damage == "engines":
+        known["sittings"] = []
+    path.write_text(damage if damage.startswith(("{", "[")) else json.dumps(known))
+    bench(BenchRequest(**quick, batches=(1,)))
+    assert [r["batch"] for r in content(made)["rows"]] == [1, 1]
+    assert "measured anew" in caplog.text and bench_record.RECORD in caplog.text
+
+
+@pytest.mark.usefixtures("quick_memory")
+def test_a_record_of_a_later_easiedge_is_left_alone(made, capsys):
     (made / "bench").mkdir()
-    (made / "bench" / bench_record.RECORD).write_text('{"schema": 1, "machine"')
-    bench(BenchRequest(made, ("torch",), (1,), seconds=0.1, layers=False))
-    assert len(content(made)["rows"]) == 2
+    (made / "bench" / bench_record.RECORD).write_text('{"schema": 2, "rows": []}')
+    assert run(["bench", str(made), "--engines", "torch", *QUICK]) == 2
+    assert "of a later easiedge" in capsys.readouterr().err
+    assert content(made) == {"schema": 2, "rows": []}
+
+
+@pytest.mark.usefixtures("quick_memory")
+def test_where_a_run_lies_does_not_matter_for_what_was_measured(made, monkeypatch):
+    quick = {"engines": ("torch",), "seconds": 0.1, "layers": False}
+    bench(BenchRequest(made, batches=(1,), **quick))
+    moved = made.rename(made.parent / "moved")
+    monkeypatch.chdir(moved.parent)
+    bench(BenchRequest(Path("moved"), batches=(2,), **quick))
+    assert sorted({r["batch"] for r in content(moved)["rows"]}) == [1, 2]
+
+
+@pytest.mark.parametrize("other", ["images", "classes", "size"])
+def test_a_dense_network_that_is_not_the_one_that_was_pruned(made, tmp_path, capsys, other):
+    network = {
+        "images": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 10)),
+        "classes": lambda: lenet(image_size=8, num_classes=3),
+        "size": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)),
+    }[other]()
+    save(network.eval(), tmp_path / "other")
+    assert run(["bench", str(made), "--dense", str(tmp_path / "other"), *QUICK]) == 2
+    err = capsys.readouterr().err
+    assert "give the one that was pruned, --dense DIR" in err and err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("quick_memory")
+def test_int8_that_gives_no_numbers_is_left_out_and_named(made, monkeypatch, capsys):
+    class Quantized(type(ENGINES["torch"])):
+        name, quantized = "onnxruntime", True
+
+        def load(self, file, images, threads):
+            loaded = super().load(made / "pruned" if file.suffix == ".onnx" else file, images, threads)
+            bad = float("nan") if file.suffix == ".onnx" else 0.0
+            return Loaded(loaded.run, lambda output: loaded.logits(output) + bad)
+
+    (made / "export").mkdir()
+    (made / "export" / "pruned-int8.onnx").write_bytes(b"x")
+    monkeypatch.setitem(ENGINES, "onnxruntime", Quantized())
+    monkeypatch.setattr("easiedge.bench_networks.exported_file", lambda folder, *_, **__: folder / "pruned-int8.onnx")
+    assert run(["bench", str(made), "--engines", "onnxruntime", "--batch", "1", "--no-layers", *QUICK]) == 0
+    assert [r["precision"] for r in content(made)["rows"]] == ["float32", "float32"]
+    assert "no finite numbers" in content(made)["reasons"]["onnxruntime int8"]
+    assert "no finite numbers" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from easiedge.report.bench_terminal import BUSY
 from easiedge.report.pictures import DENSE, KEPT, MUTED
 
 INT8, LOST, GAINED = "#e0913a", "#c0504d", "#7aa874"
@@ -25,21 +26,22 @@ Row = Mapping[str, Any]
 
 def engines_picture(content: Mapping[str, Any], threads: int, path: Path) -> None:
     """Draw milliseconds an image of each network in each engine, one panel a batch size, into ``path``."""
-    rows = [r for r in content["rows"] if r["threads"] == threads]
+    rows = [r for r in content["rows"] if r["threads"] == threads and r["engine"] in NAMES]
     batches = sorted({r["batch"] for r in rows})
     engines = [name for name in NAMES if any(r["engine"] == name for r in rows)]
     figure = Figure(figsize=(1.2 + 4.2 * len(batches), 1.6 + 0.75 * len(engines)), layout="constrained")
     for axes, batch in zip(figure.subplots(1, len(batches), squeeze=False)[0], batches, strict=True):
         _engines(axes, [r for r in rows if r["batch"] == batch], engines, batch)
     axes.legend(fontsize=8, frameon=False, loc="lower right")
-    figure.suptitle(f"{threads} thread(s), {content['machine']}", fontsize=9)
+    note = "" if max(r["disturbed"] for r in rows) <= BUSY else "\nthe machine was busy (* ratio of processor time)"
+    figure.suptitle(f"{threads} thread(s), {content['machine']}{note}".replace("$", r"\$"), fontsize=9)
     figure.savefig(path, dpi=150)
 
 
 def _engines(axes: Axes, rows: Sequence[Row], engines: Sequence[str], batch: int) -> None:
     kinds = [k for k in COLOURS if any(_kind(r) == k for r in rows)]
     height = 0.8 / len(kinds)
-    longest = max(r["p95_ms"] for r in rows) / batch
+    longest = max(r["median_ms"] for r in rows) / batch
     for i, kind in enumerate(kinds):
         own = {r["engine"]: r for r in rows if _kind(r) == kind}
         places = [e for e, name in enumerate(engines) if name in own]
@@ -47,19 +49,29 @@ def _engines(axes: Axes, rows: Sequence[Row], engines: Sequence[str], batch: int
         found = [own[engines[e]] for e in places]
         ms = np.array([r["median_ms"] for r in found]) / batch
         ends = np.abs(np.array([[r["p5_ms"], r["p95_ms"]] for r in found]).T / batch - ms)
-        axes.barh(y, ms, height * 0.92, color=COLOURS[kind], label=kind, xerr=ends, ecolor=MUTED, error_kw={"lw": 0.8})
-        for r, place, value, end in zip(found, y, ms, ends[1], strict=True):
-            faster = "" if r["times_faster"] is None else f"  {r['times_faster']['estimate']:.1f} x"
+        axes.barh(y, ms, height * 0.92, color=COLOURS[kind], label=kind)
+        axes.errorbar(ms, y + 0.38 * height, xerr=ends, fmt="none", ecolor=MUTED, elinewidth=0.8, capsize=1.5)
+        for r, place, value in zip(found, y, ms, strict=True):
             axes.text(
-                value + end + 0.015 * longest, place, f"{value:.3g}{faster}", va="center", fontsize=7, color=MUTED
+                value + 0.015 * longest,
+                place - 0.06 * height,
+                f"{value:.3g} ms{_times(r)}",
+                va="center",
+                fontsize=7,
+                color=MUTED,
             )
     axes.set_yticks(range(len(engines)), [NAMES[e] for e in engines], fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.28 * longest)
+    axes.set_xlim(0, 1.4 * longest)
     axes.set_xlabel("ms an image, median and p5 to p95", fontsize=8)
     axes.set_title(f"batch {batch}", fontsize=9)
     axes.tick_params(axis="x", labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _times(row: Row) -> str:
+    faster = row["times_faster"]
+    return "" if faster is None else f", {faster['estimate']:.1f} x{'*' if faster['clock'] == 'processor' else ''}"
 
 
 def _kind(row: Row) -> str:
@@ -94,6 +106,5 @@ def layers_picture(layers: Sequence[Row], content: Mapping[str, Any], path: Path
         axes.spines[["top", "right"]].set_visible(False)
     left.invert_yaxis()
     left.set_ylim(len(names) - 0.4, -0.6)
-    engine = content["engines"].get("onnxruntime", {}).get("version", "")
-    figure.suptitle(f"ONNX Runtime {engine}, as it runs the whole network", fontsize=9)
+    figure.suptitle(f"ONNX Runtime, as it runs the whole network on {content['machine']}".replace("$", r"\$"), fontsize=9)
     figure.savefig(path, dpi=150)

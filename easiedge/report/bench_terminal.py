@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-NOISY, MOST_LOST = 0.1, 3
+BUSY, MOST_LOST = 0.05, 3
 Row = Mapping[str, Any]
 
 
@@ -19,14 +19,26 @@ def bench_tables(
 ) -> None:
     """Print the rows of this sitting; ``content`` is bench.json's."""
     out = console or Console()
-    networks, sitting = content["networks"], content["sittings"][str(threads)]
-    cores = f"on core {', '.join(map(str, sitting['cores']))}" if sitting["cores"] else "not pinned"
-    shape = "x".join(map(str, content["input_shape"]))
     columns = _columns(rows, out.width)
-    table = Table(
-        title=f"images of {shape}, {threads} thread(s) {cores}, {content['machine']}", title_justify="left", box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0), show_edge=False,
-    )  # fmt: skip
+    out.print(_heading(content, threads), markup=False, highlight=False, soft_wrap=True)
+    out.print(_table(rows, columns))
+    for line in _facts(content, rows, threads, columns):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    for name, why in content["reasons"].items():
+        out.print(f"not measured: {name}: {why}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    if said := busy(rows):
+        out.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"bench.json and the pictures are in {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _heading(content: Mapping[str, Any], threads: int) -> str:
+    cores = content["sittings"][str(threads)]["cores"]
+    where = f"on core {', '.join(map(str, cores))}" if cores else "not pinned"
+    return f"images of {'x'.join(map(str, content['input_shape']))}, {threads} thread(s) {where}, {content['machine']}"
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for name in ("engine", "batch", "network", *columns):
         table.add_column(name, no_wrap=True, justify="left" if name in ("engine", "network") else "right")
     last: Any = None
@@ -36,30 +48,41 @@ def bench_tables(
             table.add_section()
         table.add_row(*_cells(row, key != last, columns), style=None if row["network"] == "dense" else "bold")
         last = key
-    out.print(table)
-    dense, pruned = networks["dense"], networks["pruned"]
-    out.print(
-        f"MACs {dense['macs'] / pruned['macs']:.2f} times fewer, parameters {dense['params'] / pruned['params']:.2f} times; dense network: "
-        f"{dense['source']}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    return table
+
+
+def _facts(content: Mapping[str, Any], rows: Sequence[Row], threads: int, columns: Sequence[str]) -> Iterator[str]:
+    dense, pruned, sitting = (
+        content["networks"]["dense"],
+        content["networks"]["pruned"],
+        content["sittings"][str(threads)],
+    )
+    yield (
+        f"MACs {dense['macs'] / max(pruned['macs'], 1):.2f} times fewer, parameters {dense['params'] / max(pruned['params'], 1):.2f} times; "
+        f"dense network: {dense['source']}"
+    )
     if said := beside_eager(rows):
-        out.print(said, highlight=False, soft_wrap=True)
+        yield said
     if lost := most_lost(content["layers"].get(str(threads), ())):
-        out.print(f"layers that did not follow their MACs: {lost}", highlight=False, soft_wrap=True)
-    out.print(
-        f"of peak: float32 MACs a second as a share of {sitting['gmacs_per_s']:.1f} billion, the fastest product or convolution here, measured now",
-        highlight=False, soft_wrap=True, style="dim",
-    )  # fmt: skip
-    for name, why in content["reasons"].items():
-        out.print(f"not measured: {name}: {why}", style="yellow", highlight=False, soft_wrap=True, markup=False)
-    drift = max(row["drift"] for row in rows)
-    if drift > NOISY:
-        out.print(
-            f"the machine was busy: its speed moved by up to {drift:.0%} within a measurement; ratios were taken in turns and hold better than ms",
-            style="yellow", highlight=False, soft_wrap=True,
-        )  # fmt: skip
-    out.print(f"bench.json and the pictures are in {folder}", highlight=False, soft_wrap=True, markup=False)
+        yield f"layers that did not follow their MACs: {lost}"
+    if "of peak" in columns:
+        yield f"of peak: of {sitting['gmacs_per_s']:.1f} billion float32 MACs a second, the fastest product or convolution here, measured now"
+    if "mJ/image" in columns:
+        yield f"mJ/image: of the whole machine, which takes {sitting['idle_watts']:.1f} W when it does nothing"
+    if any(row["peak_mb"] is None for row in rows) and "peak MB" in columns:
+        yield "peak MB: above the engine itself; - where the system does not tell, and where the engine compiles"
+
+
+def busy(rows: Sequence[Row]) -> str:
+    """What has to be said where other processes took the cores away; empty where they did not."""
+    most = max((row["disturbed"] for row in rows), default=0.0)
+    if most <= BUSY:
+        return ""
+    by_processor = any((row["times_faster"] or {}).get("clock") == "processor" for row in rows)
+    said = f"the machine was busy: other processes interrupted up to {most:.0%} of a network's runs, which are left out"
+    return said + (
+        "; where hardly a run was left, ms are too high and * marks ratios of processor time" if by_processor else ""
+    )
 
 
 def _columns(rows: Sequence[Row], width: int) -> list[str]:
@@ -76,7 +99,10 @@ def _cells(row: Row, first: bool, columns: Sequence[str]) -> list[str]:
 
 def _faster(row: Row) -> str:
     faster = row["times_faster"]
-    return "" if faster is None else f"{faster['estimate']:.2f} [{faster['low']:.2f}, {faster['high']:.2f}]"
+    if faster is None:
+        return ""
+    mark = "*" if faster["clock"] == "processor" else ""
+    return f"{mark}{faster['estimate']:.2f} ({faster['low']:.2f} - {faster['high']:.2f})"
 
 
 def _millijoules(row: Row) -> str:
@@ -90,10 +116,10 @@ FIGURES: dict[str, Callable[[Row], str]] = {
     "images/s": lambda r: f"{r['images_per_s']:,.0f}",
     "peak MB": lambda r: "-" if r["peak_mb"] is None else f"{r['peak_mb']:.1f}",
     "file MB": lambda r: f"{r['file_bytes'] / 1e6:.2f}",
-    "of peak": lambda r: f"{r['share_of_peak']:.0%}",
+    "of peak": lambda r: f"{r['share_of_peak']:.0%}" if r["precision"] == "float32" else "-",
     "mJ/image": _millijoules,
 }
-ALWAYS, WIDE = ("ms", "times faster", "peak MB", "file MB"), 108
+ALWAYS, WIDE = ("ms", "p5 - p95", "times faster"), 108
 
 
 def beside_eager(rows: Sequence[Row]) -> str:

@@ -1,14 +1,14 @@
 """Joules, where the system counts them: RAPL (Intel and AMD under Linux), or a board's supply sensor (Jetson's INA3221).
 
 RAPL counts the energy of the whole processor package, the supply sensor that of the whole board: what else runs counts too, so the
-machine's idle power is measured beside and told.
+machine's idle power is measured beside and told (``idle_watts``).
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -84,7 +84,9 @@ def energy_meter(system: Path = SYSTEM) -> Meter | None:
     """The meter that this machine lets us read; None where there is none."""
     with suppress(OSError, ValueError):
         packages = sorted(system.glob("class/powercap/intel-rapl:[0-9]*/energy_uj"))
-        packages = [p for p in packages if p.parent.name.count(":") == 1]
+        packages = [
+            p for p in packages if _zone(p.parent).startswith("package-")
+        ]  # not their parts, nor the whole board's psys
         if packages and all(int(p.read_text()) >= 0 for p in packages):
             return Rapl(packages)
     for label in sorted(system.glob("class/hwmon/hwmon*/in*_label")):
@@ -97,13 +99,28 @@ def energy_meter(system: Path = SYSTEM) -> Meter | None:
     return None
 
 
+def _zone(folder: Path) -> str:
+    name = folder / "name"
+    return name.read_text(encoding="utf-8").strip() if name.is_file() else ""
+
+
 def watts_when_idle(meter: Meter, seconds: float = 1.0) -> float:
     """What the machine takes while this process waits."""
     return meter.joules(lambda: time.sleep(seconds)) / seconds
 
 
-def joules_per_run(meter: Meter, run: Callable[[], object], seconds: float) -> float:
-    """Joules of one of the runs that fill ``seconds``."""
+def joules_in_turns(
+    meter: Meter, networks: Mapping[str, Callable[[], object]], seconds: float = 1.0, rounds: int = 2
+) -> dict[str, float]:
+    """Joules of one run of each network: mean over ``rounds`` turns of ``seconds`` each, forth and back."""
+    found: dict[str, list[float]] = {name: [] for name in networks}
+    for number in range(rounds):
+        for name in networks if number % 2 == 0 else reversed(list(networks)):
+            found[name].append(_joules_per_run(meter, networks[name], seconds))
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def _joules_per_run(meter: Meter, run: Callable[[], object], seconds: float) -> float:
     done = 0
 
     def several() -> None:

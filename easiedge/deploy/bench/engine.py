@@ -29,10 +29,12 @@ class Engine(Protocol):
     Attributes:
         name: as in ``--engines``.
         quantized: whether it runs the int8 files that ``easiedge export`` writes.
+        compiles: whether it compiles each network in the process that runs it.
     """
 
     name: str
     quantized: bool
+    compiles: bool
 
     def about(self) -> Mapping[str, Any]:
         """Its version, and what else its figures depend on.

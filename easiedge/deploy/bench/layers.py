@@ -18,6 +18,7 @@ from torch import fx, nn
 from easiedge.deploy.bench.peak import Peak
 from easiedge.deploy.latency.profile import Profile, profiled, without_profiler
 from easiedge.deploy.latency.timing import exported
+from easiedge.errors import ModelError
 from easiedge.model.count import layer_macs
 from easiedge.model.operations import CONVOLUTIONS
 
@@ -68,6 +69,10 @@ def layer_times(
     Raises:
         ModelError: a network cannot be profiled.
     """
+    if not {*_layers(dense)} & {*_layers(pruned)}:
+        raise ModelError(
+            "the dense and the pruned network have no layer of the same name, so that there is nothing to put side by side"
+        )
     reference = exported(dense, image, threads)
     names = {id(network): _layers(network) for network in (dense, pruned)}
     profiles = [

@@ -21,7 +21,7 @@ from easiedge.errors import ModelError
 class OnnxRuntime:
     """Graph optimizations on, one operator after the other."""
 
-    name, quantized = "onnxruntime", True
+    name, quantized, compiles = "onnxruntime", True, False
 
     def about(self) -> Mapping[str, Any]:
         """Version, provider and operator set."""

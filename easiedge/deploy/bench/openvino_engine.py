@@ -20,7 +20,7 @@ from easiedge.errors import ModelError
 class OpenVinoRuntime:
     """Its latency settings; float32 as the file has it (its own choice would be bfloat16 where the processor has it)."""
 
-    name, quantized = "openvino", True
+    name, quantized, compiles = "openvino", True, False
 
     def about(self) -> Mapping[str, Any]:
         """Version."""

@@ -1,8 +1,7 @@
-"""What the machine can do at best, measured: multiply-accumulates a second, and bytes a second from memory.
+"""What the machine can do at best, measured: multiply-accumulates a second.
 
 Products of square float32 matrices and 3x3 convolutions that fit into the cache are the densest arithmetic that a CPU's libraries get out
-of it: the fastest of several is the peak (on some processors one library is twice as fast as another).  A copy larger than any cache reads
-and writes as fast as memory goes.  No layer can be faster than both allow (the roofline: Williams et al., CACM 2009).
+of it: the fastest of several is the peak (on some processors one library is twice as fast as another).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ SIZES, CONVOLUTIONS = (
     (256, 512, 1024),
     ((64, 56), (128, 28), (128, 56), (256, 28)),
 )  # of matrices; channels and image size
-REPETITIONS, COPIED = 12, 64 * 2**20
+REPETITIONS = 12
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,9 @@ class Peak:
 
     Attributes:
         gmacs_per_s: 1e9 float32 multiply-accumulates a second.
-        gb_per_s: 1e9 bytes a second, read and written.
     """
 
     gmacs_per_s: float
-    gb_per_s: float
 
     def share(self, macs: float, ms: float) -> float:
         """Share of the arithmetic peak that ``macs`` in ``ms`` reach, in [0, 1] but for noise."""
@@ -42,10 +39,7 @@ def measured_peak(threads: int) -> Peak:
     torch.set_num_threads(threads)
     with torch.inference_mode():
         best = max(*(_product(size) for size in SIZES), *(_convolution(*each) for each in CONVOLUTIONS))
-        source = torch.ones(COPIED // 4)
-        target = torch.empty_like(source)
-        copied = 2 * COPIED / _least_seconds(lambda: target.copy_(source))
-    return Peak(best / 1e9, copied / 1e9)
+    return Peak(best / 1e9)
 
 
 def _product(size: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from easiedge.model.logits import class_logits
 class TorchEager:
     """Operator by operator, norms and all, without gradients."""
 
-    name, quantized = "torch", False
+    name, quantized, compiles = "torch", False, False
 
     def about(self) -> Mapping[str, Any]:
         """Version."""
@@ -43,7 +44,7 @@ class TorchEager:
 class TorchCompile:
     """``torch.compile`` with the inductor back end, for one batch size."""
 
-    name, quantized = "torch_compile", False
+    name, quantized, compiles = "torch_compile", False, True
 
     def about(self) -> Mapping[str, Any]:
         """Version and back end."""
@@ -63,6 +64,7 @@ class TorchCompile:
         """The compiled module, compiled now."""
         torch.set_num_threads(threads)
         network = load(file).float().requires_grad_(False)
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # its remarks on GPUs that are not there
         try:
             with silent(), torch.inference_mode():
                 compiled: Any = torch.compile(network, dynamic=False)

@@ -58,8 +58,8 @@ def _engine_charts(section: Section) -> Iterable[Lines]:
     for number, (place, settings) in enumerate(timed.items()):
         engine, threads, machine = place
         yield _chart(
-            section, settings, f"accuracy-engine{number or ''}", f"Accuracy against latency in {engine}, {threads} thread(s), {machine}",
-            Axis("latency [ms per image]"), lambda run, place=place: engine_milliseconds(run, place), None,  # type: ignore[misc]
+            section, settings, f"accuracy-engine{number or ''}", f"Accuracy against latency in {engine}",
+            Axis(f"latency [ms per image], {threads} thread(s) of {machine.partition(',')[0]}"), lambda run, place=place: engine_milliseconds(run, place), None,  # type: ignore[misc]
         )  # fmt: skip
 
 

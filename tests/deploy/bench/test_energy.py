@@ -2,20 +2,22 @@
 
 import pytest
 
-from easiedge.deploy.bench.energy import Rapl, Supply, energy_meter, joules_per_run, watts_when_idle
+from easiedge.deploy.bench.energy import Rapl, Supply, energy_meter, joules_in_turns, watts_when_idle
 
 
-def rapl(system, number, start, most=262_143_328_850):
+def rapl(system, number, start, most=262_143_328_850, name="package-0"):
     folder = system / "class" / "powercap" / f"intel-rapl:{number}"
     folder.mkdir(parents=True)
     (folder / "energy_uj").write_text(f"{start}\n")
+    (folder / "name").write_text(f"{name}\n")
     (folder / "max_energy_range_uj").write_text(f"{most}\n")
     return folder / "energy_uj"
 
 
 def test_packages_add_up_and_a_counter_may_begin_again(tmp_path):
-    first, second = rapl(tmp_path, "0", 1_000_000), rapl(tmp_path, "1", 9_999_000, most=9_999_999)
-    rapl(tmp_path, "0:0", 5)  # the cores, which the package counts already
+    first, second = rapl(tmp_path, "0", 1_000_000), rapl(tmp_path, "1", 9_999_000, most=9_999_999, name="package-1")
+    rapl(tmp_path, "0:0", 5, name="core")  # the package counts it already
+    rapl(tmp_path, "2", 5, name="psys")  # and this counts the packages
     meter = energy_meter(tmp_path)
     assert isinstance(meter, Rapl) and len(meter.counters) == 2
 
@@ -27,14 +29,18 @@ def test_packages_add_up_and_a_counter_may_begin_again(tmp_path):
 
 
 def test_joules_of_one_of_many_runs(tmp_path):
-    counter, done = rapl(tmp_path, "0", 0), []
+    counter, order = rapl(tmp_path, "0", 0), []
 
-    def work():
-        done.append(1)
-        counter.write_text(str(2_000_000 * len(done)))
+    def network(name, joules):
+        def work():
+            order.append(name)
+            counter.write_text(str(int(counter.read_text()) + joules * 1_000_000))
 
-    assert joules_per_run(energy_meter(tmp_path), work, 0.02) == pytest.approx(2.0)
-    assert len(done) >= 1
+        return work
+
+    found = joules_in_turns(energy_meter(tmp_path), {"a": network("a", 2), "b": network("b", 5)}, seconds=0.01)
+    assert found == {"a": pytest.approx(2.0), "b": pytest.approx(5.0)}
+    assert [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name] == ["a", "b", "a"]  # forth and back
 
 
 def sensor(system, label, millivolts, milliamperes):
