@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from easiedge.deploy.bench.cores import check_threads
 from easiedge.deploy.export.agreement import compare, logits, refuse_disagreement
 from easiedge.deploy.export.engine_format import EngineFormat
 from easiedge.deploy.export.export_record import file_facts, fingerprint, write_record
@@ -62,9 +63,10 @@ class ExportRequest:
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
-        for name in ("images", "calibration", "threads"):
+        for name in ("images", "calibration"):
             if getattr(self, name) < 1:
                 raise EasiEdgeError(f"--{name} {getattr(self, name)} must be at least 1")
+        check_threads(self.threads)
         if not 0 <= self.drop <= 100:
             raise EasiEdgeError(f"--drop {self.drop} must be from 0 to 100 points of accuracy")
         if self.int8 and not {*QUANTIZED} & {*self.formats}:

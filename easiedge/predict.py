@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from easiedge.deploy.artifact import load
+from easiedge.deploy.bench.cores import check_threads
 from easiedge.deploy.export.export_record import exported_file
 from easiedge.deploy.export.formats import FORMATS
 from easiedge.deploy.image_input import ImageInput, image_input
@@ -90,8 +91,7 @@ def predictor(run: Path, engine: str = "auto", threads: int = 1, network: str = 
     """
     if engine not in ENGINES:
         raise EasiEdgeError(f"--engine {engine} is unknown: choose {', '.join(ENGINES)}")
-    if threads < 1:
-        raise EasiEdgeError(f"--threads {threads} must be at least 1")
+    check_threads(threads)
     where = artifact_of(run, network)
     form = image_input(read_provenance(where), where)
     if engine != "torch":

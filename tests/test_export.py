@@ -167,6 +167,8 @@ def test_a_missing_engine_is_refused_before_anything_is_done(made, capsys, monke
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--to", "tflite"], "'tflite' is unknown: choose among onnx, openvino, torch_export, executorch"),
     (["--images", "0"], "--images 0 must be at least 1"),
+    (["--threads", "0"], "--threads 0 must be from 1 to"),
+    (["--threads", "1000000"], "--threads 1000000 must be from 1 to"),
     (["--int8", "--to", "torch_export"], "--int8 needs a format that holds it: --to onnx or openvino"),
     (["data.rot=x"], "'data.rot=x' is no override of the run's data"),
     (["budget.filters_removed=1"], "is no override of the run's data"),
@@ -211,3 +213,11 @@ def test_missing_images_say_which_override_gives_them(tmp_path, capsys):
     err = refused(["export", str(tmp_path), "--int8"], capsys)
     assert "the run's images are needed" in err and "data.root=DIR after the run directory" in err
     assert not (tmp_path / "export").exists()
+
+
+def test_the_name_of_a_run_is_shown_and_does_nothing(whole, tmp_path, capsys):
+    folder = tmp_path / "r[/x]\x1b[2J"
+    shutil.copytree(whole, folder)
+    assert run(["export", str(folder), "--to", "torch_export", "--images", "50"]) == 0
+    out, err = capsys.readouterr()
+    assert "r[/x]\\x1b[2J/export" in out and "\x1b" not in out + err

@@ -126,7 +126,8 @@ def test_the_table_names_image_label_probability_and_milliseconds(whole, capsys)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--top", "0"], "--top 0 must be at least 1"), (["--engine", "magic"], "auto, onnx, torch"), (["--threads", "0"], "at least 1"),
+    (["--top", "0"], "--top 0 must be at least 1"), (["--engine", "magic"], "auto, onnx, torch"), (["--threads", "0"], "--threads 0 must be from 1 to"),
+    (["--threads", "1000000"], "--threads 1000000 must be from 1 to"),
     (["--network", "dense"], "has no dense/"),
 ])  # fmt: skip
 def test_wrong_requests_are_one_sentence(whole, capsys, arguments, message):
@@ -193,3 +194,22 @@ def test_predicting_imports_nothing_of_training():
     names = ["pytorch_lightning", "hydra", "omegaconf", "wandb", "sklearn", "scipy", "matplotlib", "torchvision"]
     code = f"import sys, easiedge.predict, easiedge.predict_command; sys.exit(len(set({names}) & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=EXAMPLES.parents[1]).returncode == 0
+
+
+HOSTILE = ["[/b]", "\x1b[2J\x1b]0;evil\x07", "two\nlines", "[red]red", ":smile:", *"56789"]
+
+
+def test_names_of_classes_and_files_are_shown_and_do_nothing(whole, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    folder = tmp_path / "r[/x]"
+    about = read_provenance(whole[0] / "pruned")
+    save(load(whole[0] / "pruned"), folder / "pruned", {"input": about["input"], "classes": HOSTILE})
+    image = tmp_path / "[red]a[b]:smile:\x1b[7m.png"
+    shutil.copyfile(whole[1][0], image)
+    assert run(["predict", str(folder), str(image), str(tmp_path / "\x1b[2J"), "--top", "10"]) == 0
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err and "[red]a[b]:smile:\\x1b[7m.png" in out and "skipped: " in err and "\\x1b[2J" in err
+    for name in ("[/b]", "\\x1b[2J\\x1b]0;evil\\x07", "two\\nlines", "[red]red", ":smile:"):
+        assert f" {name} " in out
+    assert run(["predict", str(tmp_path / "\x1b[2J"), str(image)]) == 2
+    assert "\x1b" not in capsys.readouterr().err
