@@ -56,6 +56,8 @@ def predict_command(arguments: Sequence[str]) -> int:
     if not found:
         rest = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
         raise DataError(f"none of the images can be read: {skipped[0]}{rest}")
+    if ready.note:
+        print(f"easiedge: {plain(ready.note)}", file=sys.stderr)
     for reason in skipped:
         print(f"easiedge: skipped: {plain(reason)}", file=sys.stderr)
     if options.json:

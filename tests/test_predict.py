@@ -208,7 +208,9 @@ def test_names_of_classes_and_files_are_shown_and_do_nothing(whole, tmp_path, ca
     shutil.copyfile(whole[1][0], image)
     assert run(["predict", str(folder), str(image), str(tmp_path / "\x1b[2J"), "--top", "10"]) == 0
     out, err = capsys.readouterr()
-    assert "\x1b" not in out + err and "[red]a[b]:smile:\\x1b[7m.png" in out and "skipped: " in err and "\\x1b[2J" in err
+    assert (
+        "\x1b" not in out + err and "[red]a[b]:smile:\\x1b[7m.png" in out and "skipped: " in err and "\\x1b[2J" in err
+    )
     for name in ("[/b]", "\\x1b[2J\\x1b]0;evil\\x07", "two\\nlines", "[red]red", ":smile:"):
         assert f" {name} " in out
     assert run(["predict", str(tmp_path / "\x1b[2J"), str(image)]) == 2
