@@ -85,7 +85,12 @@ def test_a_changed_or_outdated_export_is_not_used(exported, whole, tmp_path, cap
     path = folder / "export" / "pruned.onnx"
     content = path.read_bytes()
     path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
-    assert "artifact" in answered(capsys, [str(folder), files[0]])["engine"]
+    assert run(["predict", str(folder), files[0], "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "artifact" in json.loads(out)["engine"] and "pruned.onnx was changed since it was exported" in err
+    assert run(["predict", str(folder), files[0], "--engine", "onnx"]) == 2
+    err = capsys.readouterr().err
+    assert "pruned.onnx was changed" in err and f"easiedge export {folder} --to onnx" in err and err.count("\n") == 1
     path.write_bytes(content)
     assert "ONNX" in answered(capsys, [str(folder), files[0]])["engine"]
     network, about = load(folder / "pruned"), read_provenance(folder / "pruned")
@@ -136,6 +141,40 @@ def test_wrong_requests_are_one_sentence(whole, capsys, arguments, message):
     assert message in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "architecture.json"])
+def test_partial_run_directories_are_one_sentence(whole, tmp_path, capsys, name):
+    shutil.copytree(whole[0], tmp_path / "run")
+    where = tmp_path / "run" / "pruned" / name
+    where.unlink()
+    for message in (f"({name} is missing)", f"{name} is not a file"):
+        for engine in ("auto", "onnx", "torch"):
+            assert run(["predict", str(tmp_path / "run"), whole[1][0], "--engine", engine]) == 2
+            err = capsys.readouterr().err
+            assert message in err and err.count("\n") == 1
+        where.mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    ({"shape": [3, 9, 9], "mean": [0.5], "std": [0.5]}, "does not take images of the shape [3, 9, 9] that its provenance names"),
+    ({"mean": [1e308], "std": [1e-308]}, "is no image"), ({"mean": [float("1e17")], "std": [1e-17]}, "logits that are not finite"),
+])  # fmt: skip
+def test_provenance_that_does_not_fit_the_network_is_one_sentence(whole, tmp_path, capsys, wrong, message):
+    network, about = load(whole[0] / "pruned"), read_provenance(whole[0] / "pruned")
+    with torch.no_grad():
+        network.get_parameter("3.weight").mul_(1e10)
+    save(network, tmp_path / "pruned", {"input": about["input"] | wrong, "classes": about["classes"]})
+    assert run(["predict", str(tmp_path), whole[1][0]]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("classes", ["abcdefghij", {"a": 1}, None, 7])
+def test_classes_that_are_no_list_are_refused(classes, tmp_path):
+    about = ImageInput((3, 4, 4), (0.5,), (0.5,), ("a",)).as_json() | {"classes": classes}
+    with pytest.raises(ModelError, match="does not say how its images are prepared"):
+        image_input(about, tmp_path)
+
+
 def test_an_artifact_that_says_nothing_about_images_is_refused(whole, tmp_path, capsys):
     save(load(whole[0] / "pruned"), tmp_path / "pruned")
     assert run(["predict", str(tmp_path), whole[1][0]]) == 2
@@ -155,7 +194,7 @@ def test_colour_size_and_scale_are_those_of_training(tmp_path):
 
 @pytest.mark.parametrize("wrong", [
     {"shape": [3, 4]}, {"shape": [3, -4, 4]}, {"shape": [3, True, 4]}, {"shape": "abc"}, {"mean": ["x"]}, {"std": [0.0]}, {"mean": [0.1, 0.2]},
-    {"std": None},
+    {"std": None}, {"mean": [1e308]}, {"std": [1e-308]}, {"mean": [float("inf")]}, {"std": [float("nan")]}, {"mean": [True]},
 ])  # fmt: skip
 def test_inputs_that_are_no_images_are_refused(wrong, tmp_path):
     about = ImageInput((3, 4, 4), (0.5,), (0.5,), ("a",)).as_json()
