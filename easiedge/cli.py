@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from easiedge.plain_text import plain
+
 COMMANDS = {
     "train": "train the dense baseline",
     "prune": "the main job: train or load, ADMM, shrink, fine-tune, artifact",
@@ -94,7 +96,7 @@ def with_assumed(command: str, overrides: list[str]) -> list[str]:
 
 def refuse(message: str) -> int:
     """Say in one line what was wrong with the request; exit status 2."""
-    print(f"easiedge: {' '.join(message.split())}", file=sys.stderr)
+    print(f"easiedge: {plain(' '.join(message.split()))}", file=sys.stderr)
     return 2
 
 
@@ -116,7 +118,7 @@ def _guarded(job: Callable[[], int]) -> int:
         if (wrong := wrong_request(error)) is not None:
             return refuse(wrong)
         print(
-            f"easiedge: broke while running: {type(error).__name__}: {first_line(error)} (EASIEDGE_DEBUG=1 shows where)",
+            f"easiedge: broke while running: {type(error).__name__}: {plain(first_line(error))} (EASIEDGE_DEBUG=1 shows where)",
             file=sys.stderr,
         )
         return 1

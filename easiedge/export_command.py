@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from easiedge.argument_parser import ArgumentParser
+from easiedge.plain_text import plain
 
 USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch,c] [--int8] [data.root=DIR]"
 
@@ -75,6 +76,7 @@ def print_exports(entries: Sequence[dict[str, Any]], folder: Path) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for name in ("file", "engine"):
@@ -83,13 +85,12 @@ def print_exports(entries: Sequence[dict[str, Any]], folder: Path) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for each in entries:
         table.add_row(
-            each["file"], each["engine"], f"{each['bytes'] / 1e6:.2f}", f"{each['max_abs_diff']:.2g}",
+            Text(plain(each["file"])), Text(plain(each["engine"])), f"{each['bytes'] / 1e6:.2f}", f"{each['max_abs_diff']:.2g}",
             f"{each['agreement']:.2%}", f"{each['accuracy']:.2%}", f"{each['artifact_accuracy']:.2%}",
         )  # fmt: skip
     out = Console()
     out.print(table)
     out.print(
-        f"compared on {entries[0]['images']} test images; files and export.json are in {folder}",
-        highlight=False,
+        Text(plain(f"compared on {entries[0]['images']} test images; files and export.json are in {folder}")),
         soft_wrap=True,
     )

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from easiedge.deploy.artifact import load
+from easiedge.deploy.bench.cores import check_threads
 from easiedge.deploy.export.export_record import exported_file
 from easiedge.deploy.export.formats import FORMATS
 from easiedge.deploy.image_input import ImageInput, image_input
+from easiedge.deploy.onnx_export import stopped_at
 from easiedge.deploy.provenance import read_provenance
 from easiedge.deploy.torch_runner import torch_runner
 from easiedge.errors import DataError, EasiEdgeError, ModelError
@@ -47,22 +49,38 @@ class Predictor:
         run: images ``[1, channels, height, width]`` to logits.
         form: how files become images.
         engine: what runs it, in words.
+        where: the network's folder, for messages.
+        note: what its user should know beside the answers, if anything.
     """
 
     run: Callable[[Tensor], Tensor]
     form: ImageInput
     engine: str
+    where: Path
+    note: str = ""
 
     def warm_up(self) -> None:
-        """Run once, which engines take longer for."""
-        self.run(torch.zeros(1, *self.form.shape))
+        """Run once, which engines take longer for.
+
+        Raises:
+            ModelError: the network does not take images as its provenance describes them.
+        """
+        try:
+            self.run(torch.zeros(1, *self.form.shape))
+        except EasiEdgeError:
+            raise
+        except Exception as error:  # engines have errors of their own
+            raise ModelError(
+                f"the network in {self.where} does not take images of the shape {list(self.form.shape)} that its provenance names "
+                f"({stopped_at(error)}): save it again with the right input"
+            ) from error
 
     def __call__(self, image: str | Path, top: int = 1) -> Prediction:
         """Classify one file.
 
         Raises:
             DataError: it cannot be read.
-            ModelError: the network does not give one number for each class.
+            ModelError: the network does not give one finite number for each class.
         """
         x = self.form.read(image)
         begun = time.perf_counter()
@@ -71,6 +89,11 @@ class Predictor:
         if tuple(logits.shape) != (1, len(self.form.classes)):
             raise ModelError(
                 f"the network gives {list(logits.shape)} for an image, and {len(self.form.classes)} classes are named"
+            )
+        if not bool(logits.isfinite().all()):
+            raise ModelError(
+                f"the network in {self.where} gives logits that are not finite for {image}: its weights, or mean and std in its provenance, "
+                "are wrong; save or prune it again"
             )
         values, places = logits.double().softmax(1)[0].topk(min(top, logits.shape[1]))
         return Prediction(str(image), tuple(self.form.classes[i] for i in places.tolist()), tuple(values.tolist()), ms)
@@ -90,26 +113,34 @@ def predictor(run: Path, engine: str = "auto", threads: int = 1, network: str = 
     """
     if engine not in ENGINES:
         raise EasiEdgeError(f"--engine {engine} is unknown: choose {', '.join(ENGINES)}")
-    if threads < 1:
-        raise EasiEdgeError(f"--threads {threads} must be at least 1")
+    check_threads(threads)
     where = artifact_of(run, network)
     form = image_input(read_provenance(where), where)
+    note = ""
     if engine != "torch":
-        found = exported_file(run / "export", where, FORMATS["onnx"], network)
-        if found is not None:
-            try:
-                version = FORMATS["onnx"].engine()["version"]
-                return Predictor(
-                    FORMATS["onnx"].runner(found, threads), form, f"{found.name} in ONNX Runtime {version}"
-                )
-            except EasiEdgeError:
-                if engine == "onnx":
-                    raise
-        elif engine == "onnx":
-            raise EasiEdgeError(f"{run} has no ONNX file made from this artifact: easiedge export {run}")
+        try:
+            return _exported(run, where, form, threads, network)
+        except EasiEdgeError as error:
+            if engine == "onnx":
+                raise
+            note = f"{error}; the artifact answers instead" if isinstance(error, ModelError) else ""
     loaded = load(where).float()
     torch.set_num_threads(threads)
-    return Predictor(torch_runner(loaded, where), form, f"the artifact in torch {torch.__version__}")
+    return Predictor(torch_runner(loaded, where), form, f"the artifact in torch {torch.__version__}", where, note)
+
+
+def _exported(run: Path, where: Path, form: ImageInput, threads: int, network: str) -> Predictor:
+    """The run's ONNX file.
+
+    Raises:
+        EasiEdgeError: there is none made from this artifact, or no engine.
+        ModelError: it, or its record, was changed.
+    """
+    found = exported_file(run / "export", where, FORMATS["onnx"], network)
+    if found is None:
+        raise EasiEdgeError(f"{run} has no ONNX file made from this artifact: easiedge export {run}")
+    version = FORMATS["onnx"].engine()["version"]
+    return Predictor(FORMATS["onnx"].runner(found, threads), form, f"{found.name} in ONNX Runtime {version}", where)
 
 
 def predict(ready: Predictor, images: Sequence[str | Path], top: int = 1) -> tuple[list[Prediction], list[str]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from easiedge.argument_parser import ArgumentParser
 from easiedge.errors import DataError, EasiEdgeError
+from easiedge.plain_text import plain
 
 if TYPE_CHECKING:
     from easiedge.predict import Prediction
@@ -55,8 +56,10 @@ def predict_command(arguments: Sequence[str]) -> int:
     if not found:
         rest = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
         raise DataError(f"none of the images can be read: {skipped[0]}{rest}")
+    if ready.note:
+        print(f"easiedge: {plain(ready.note)}", file=sys.stderr)
     for reason in skipped:
-        print(f"easiedge: skipped: {reason}", file=sys.stderr)
+        print(f"easiedge: skipped: {plain(reason)}", file=sys.stderr)
     if options.json:
         print(
             json.dumps(
@@ -72,6 +75,7 @@ def _table(found: Sequence[Prediction], engine: str) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("image", overflow="fold")
@@ -81,13 +85,13 @@ def _table(found: Sequence[Prediction], engine: str) -> None:
     for each in found:
         for place, (label, probability) in enumerate(zip(each.labels, each.probabilities, strict=True)):
             table.add_row(
-                each.image if place == 0 else "", label, f"{probability:.3f}", f"{each.ms:.2f}" if place == 0 else ""
+                Text(plain(each.image) if place == 0 else ""), Text(plain(label)), f"{probability:.3f}",
+                f"{each.ms:.2f}" if place == 0 else "",
             )  # fmt: skip
     out = Console()
     out.print(table)
     ms = statistics.median(each.ms for each in found)
     out.print(
-        f"{len(found)} images by {engine}, {ms:.2f} ms an image in the median, one at a time",
-        highlight=False,
+        Text(f"{len(found)} images by {plain(engine)}, {ms:.2f} ms an image in the median, one at a time"),
         soft_wrap=True,
     )

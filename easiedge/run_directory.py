@@ -88,12 +88,13 @@ def artifact_of(run: Path, name: str = "pruned") -> Path:
     )
 
 
-def run_data(run: Path, overrides: Sequence[str] = ()) -> Any:
+def run_data(run: Path, overrides: Sequence[str] = (), needed_for: str = "") -> Any:
     """The data of a run (`easiedge.data.image_data.ImageData`), loaded; nothing is downloaded unless an override says so.
 
     Args:
         run: the run directory.
         overrides: ``data.KEY=VALUE``, as for the run itself.
+        needed_for: what the images are needed for, which a message about missing ones ends with.
 
     Raises:
         RunError: no configuration, or one that names other classes than easiedge's.
@@ -124,6 +125,7 @@ def run_data(run: Path, overrides: Sequence[str] = ()) -> Any:
     except DataError as error:
         raise DataError(
             f"the run's images are needed and are not there: {error} (data.root=DIR after the run directory)"
+            + (f"; {needed_for}" if needed_for else "")
         ) from error
     except (TypeError, ValueError, AttributeError) as error:
         raise DataError(f"the data of {path} cannot be made ({error}): give what is wrong as data.KEY=VALUE") from error

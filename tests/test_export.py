@@ -1,11 +1,15 @@
 """easiedge export: every file computes what the artifact does, or is not there."""
 
+import importlib.util
 import json
 import shutil
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from run_with_network import digits, make_run
 
 from easiedge import export
@@ -13,7 +17,9 @@ from easiedge.cli import run
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.export import onnx_format
 from easiedge.deploy.export.formats import FORMATS
+from easiedge.deploy.export.torch_export_format import TorchExport
 from easiedge.deploy.provenance import read_provenance
+from easiedge.errors import ModelError
 
 onnx = pytest.importorskip("onnx", reason="the extra easiedge[export] is not installed")
 ort = pytest.importorskip("onnxruntime", reason="the extra easiedge[export] is not installed")
@@ -150,7 +156,16 @@ def test_int8_that_costs_too_much_is_removed(made, capsys, monkeypatch):
 
 def test_an_operator_that_an_engine_does_not_have_is_named(tmp_path, capsys):
     make_run(tmp_path / "odd", pool=torch.nn.Sequential(torch.nn.AdaptiveMaxPool2d(3), torch.nn.AdaptiveAvgPool2d(2)))
-    assert "aten.adaptive_max_pool2d" in refused(["export", str(tmp_path / "odd")], capsys)
+    arguments = ["export", str(tmp_path / "odd"), "--int8"]
+    if importlib.util.find_spec("openvino"):
+        arguments += ["--to", "onnx,openvino"]
+    err = refused(arguments, capsys)
+    assert err.count("aten.adaptive_max_pool2d") == 1 and "GraphModule" not in err
+    assert (
+        "pruned.onnx" in err
+        and "pruned-int8.onnx" in err
+        and f"cannot be made from {tmp_path / 'odd' / 'pruned'}: the network cannot" in err
+    )
     assert not list((tmp_path / "odd" / "export").iterdir())
 
 
@@ -167,6 +182,8 @@ def test_a_missing_engine_is_refused_before_anything_is_done(made, capsys, monke
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--to", "tflite"], "'tflite' is unknown: choose among onnx, openvino, torch_export, executorch"),
     (["--images", "0"], "--images 0 must be at least 1"),
+    (["--threads", "0"], "--threads 0 must be from 1 to"),
+    (["--threads", "1000000"], "--threads 1000000 must be from 1 to"),
     (["--int8", "--to", "torch_export"], "--int8 needs a format that holds it: --to onnx or openvino"),
     (["data.rot=x"], "'data.rot=x' is no override of the run's data"),
     (["budget.filters_removed=1"], "is no override of the run's data"),
@@ -176,6 +193,47 @@ def test_a_missing_engine_is_refused_before_anything_is_done(made, capsys, monke
 ])  # fmt: skip
 def test_wrong_requests_are_one_sentence(made, capsys, arguments, message):
     assert message in refused(["export", str(made), *arguments], capsys)
+
+
+def listing(folder):
+    return {p.name: p.read_bytes() for p in (folder / "export").iterdir()}
+
+
+def other_network(folder):
+    network = load(folder / "pruned")
+    with torch.no_grad():
+        network.get_parameter("8.bias").add_(0.5)
+    about = read_provenance(folder / "pruned")
+    save(network, folder / "pruned", {k: about[k] for k in ("input", "classes")})
+
+
+def breaking(network, *arguments, **options):
+    raise ModelError("the network cannot be exported: operator x")
+
+
+def test_refused_after_an_earlier_success_both_stay_or_both_go(made, capsys, monkeypatch):
+    assert run(["export", str(made), "--to", "onnx,torch_export", "--images", "50"]) == 0
+    before = listing(made)
+    monkeypatch.setattr(onnx_format, "onnx_bytes", breaking)
+    err = refused(["export", str(made), "--images", "50"], capsys)
+    assert "operator x; the earlier pruned.onnx, made from the same artifact, is still there" in err
+    assert listing(made) == before
+    other_network(made)
+    assert "was not made from this artifact, was removed" in refused(["export", str(made), "--images", "50"], capsys)
+    assert set(entries(made)) == {"pruned.pt2"} and set(listing(made)) == {"pruned.pt2", "export.json"}
+
+
+def test_interrupted_in_the_middle_what_is_there_is_what_the_record_says(made, capsys, monkeypatch):
+    assert run(["export", str(made), "--to", "torch_export", "--images", "50"]) == 0
+    before = listing(made)
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TorchExport, "runner", interrupt)
+    assert run(["export", str(made), "--to", "onnx,torch_export", "--images", "50"]) == 130
+    assert set(entries(made)) == {"pruned.onnx", "pruned.pt2"} and listing(made)["pruned.pt2"] == before["pruned.pt2"]
+    assert set(listing(made)) == {"pruned.onnx", "pruned.pt2", "export.json"}
 
 
 def test_an_artifact_changed_by_one_byte_is_not_exported(made, capsys):
@@ -197,7 +255,7 @@ def test_files_of_an_earlier_artifact_are_forgotten(made):
         {k: v for k, v in read_provenance(made / "pruned").items() if k in ("input", "classes")},
     )
     assert run(["export", str(made), "--images", "50"]) == 0
-    assert set(entries(made)) == {"pruned.onnx"}
+    assert set(entries(made)) == {"pruned.onnx"} and not (made / "export" / "pruned.pt2").exists()
 
 
 def test_every_format_is_offered_in_the_help(capsys):
@@ -211,3 +269,78 @@ def test_missing_images_say_which_override_gives_them(tmp_path, capsys):
     err = refused(["export", str(tmp_path), "--int8"], capsys)
     assert "the run's images are needed" in err and "data.root=DIR after the run directory" in err
     assert not (tmp_path / "export").exists()
+
+
+@pytest.mark.parametrize("target", ["cifar10.CIFAR10", "image_folder.ImageFolder"])
+def test_missing_training_images_are_named_and_what_needs_them(tmp_path, capsys, target):
+    for name in "ab":
+        (tmp_path / "data" / "test" / name).mkdir(parents=True)
+        for i in range(3):
+            Image.new("RGB", (32, 32), (i, 0, 0)).save(tmp_path / "data" / "test" / name / f"{i}.png")
+    make_run(tmp_path / "run", target=f"easiedge.data.{target}", root=str(tmp_path / "data"))
+    for option, why in (
+        (["--int8"], "--int8 takes its ranges from the training images"),
+        ([], "its training images must be there too"),
+    ):
+        err = refused(["export", str(tmp_path / "run"), *option], capsys)
+        assert "no images in train/<class>/: the training images are missing" in err and why in err
+    assert not (tmp_path / "run" / "export").exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "architecture.json"])
+def test_partial_run_directories_are_one_sentence(made, capsys, name):
+    (made / "pruned" / name).unlink()
+    message = "is missing" if name == "model.safetensors" else "architecture.json"
+    assert message in refused(["export", str(made)], capsys)
+    (made / "pruned" / name).mkdir()
+    assert f"{name} is not a file" in refused(["export", str(made)], capsys)
+
+
+def test_logits_that_are_not_finite_are_refused_in_every_precision(made, capsys, monkeypatch):
+    def broken(self, path, threads):
+        return lambda images: torch.full((len(images), 10), float("nan"))
+
+    monkeypatch.setattr(onnx_format.Onnx, "runner", broken)
+    err = refused(["export", str(made), "--int8", "--drop", "100", "--images", "50"], capsys)
+    assert "pruned.onnx does not compute what the artifact does: its logits are not finite on 50 of 50 images" in err
+    assert "pruned-int8.onnx does not compute" in err and not list((made / "export").iterdir())
+
+
+def test_an_artifact_whose_logits_are_not_finite_is_not_exported(made, capsys):
+    network, about = load(made / "pruned"), read_provenance(made / "pruned")
+    with torch.no_grad():
+        network.get_parameter("8.bias")[3] = float("inf")
+    save(network, made / "pruned", {k: about[k] for k in ("input", "classes")})
+    assert "pruned gives logits that are not finite on the run's images" in refused(["export", str(made)], capsys)
+    assert not (made / "export").exists()
+
+
+def test_a_damaged_record_is_refused_before_anything_is_done(made, capsys):
+    (made / "export").mkdir()
+    (made / "export" / "export.json").write_text('{"schema": 1, "files": [{"file": "pruned.onnx"}]}')
+    assert "does not say its format: remove it and export again" in refused(["export", str(made)], capsys)
+    assert set(listing(made)) == {"export.json"}
+
+
+def test_openvino_asks_for_onnx_runtime_only_for_int8(made, capsys, monkeypatch):
+    pytest.importorskip("openvino", reason="the extra easiedge[openvino] is not installed")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert "onnxruntime, which is not installed" in refused(["export", str(made), "--to", "openvino", "--int8"], capsys)
+    assert not (made / "export").exists()
+    assert run(["export", str(made), "--to", "openvino", "--images", "50"]) == 0
+    assert set(entries(made)) == {"pruned.xml"}
+
+
+def test_the_extra_openvino_brings_what_its_export_needs():
+    extras = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert {"openvino", "onnx", "onnxscript"} <= {each.partition(">")[0] for each in extras["openvino"]}
+
+
+def test_the_name_of_a_run_is_shown_and_does_nothing(whole, tmp_path, capsys):
+    folder = tmp_path / "r[/x]\x1b[2J"
+    shutil.copytree(whole, folder)
+    assert run(["export", str(folder), "--to", "torch_export", "--images", "50"]) == 0
+    out, err = capsys.readouterr()
+    assert "r[/x]\\x1b[2J/export" in out and "\x1b" not in out + err

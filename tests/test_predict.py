@@ -85,7 +85,12 @@ def test_a_changed_or_outdated_export_is_not_used(exported, whole, tmp_path, cap
     path = folder / "export" / "pruned.onnx"
     content = path.read_bytes()
     path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
-    assert "artifact" in answered(capsys, [str(folder), files[0]])["engine"]
+    assert run(["predict", str(folder), files[0], "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "artifact" in json.loads(out)["engine"] and "pruned.onnx was changed since it was exported" in err
+    assert run(["predict", str(folder), files[0], "--engine", "onnx"]) == 2
+    err = capsys.readouterr().err
+    assert "pruned.onnx was changed" in err and f"easiedge export {folder} --to onnx" in err and err.count("\n") == 1
     path.write_bytes(content)
     assert "ONNX" in answered(capsys, [str(folder), files[0]])["engine"]
     network, about = load(folder / "pruned"), read_provenance(folder / "pruned")
@@ -126,13 +131,48 @@ def test_the_table_names_image_label_probability_and_milliseconds(whole, capsys)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--top", "0"], "--top 0 must be at least 1"), (["--engine", "magic"], "auto, onnx, torch"), (["--threads", "0"], "at least 1"),
+    (["--top", "0"], "--top 0 must be at least 1"), (["--engine", "magic"], "auto, onnx, torch"), (["--threads", "0"], "--threads 0 must be from 1 to"),
+    (["--threads", "1000000"], "--threads 1000000 must be from 1 to"),
     (["--network", "dense"], "has no dense/"),
 ])  # fmt: skip
 def test_wrong_requests_are_one_sentence(whole, capsys, arguments, message):
     assert run(["predict", str(whole[0]), whole[1][0], *arguments]) == 2
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "architecture.json"])
+def test_partial_run_directories_are_one_sentence(whole, tmp_path, capsys, name):
+    shutil.copytree(whole[0], tmp_path / "run")
+    where = tmp_path / "run" / "pruned" / name
+    where.unlink()
+    for message in (f"({name} is missing)", f"{name} is not a file"):
+        for engine in ("auto", "onnx", "torch"):
+            assert run(["predict", str(tmp_path / "run"), whole[1][0], "--engine", engine]) == 2
+            err = capsys.readouterr().err
+            assert message in err and err.count("\n") == 1
+        where.mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    ({"shape": [3, 9, 9], "mean": [0.5], "std": [0.5]}, "does not take images of the shape [3, 9, 9] that its provenance names"),
+    ({"mean": [1e308], "std": [1e-308]}, "is no image"), ({"mean": [float("1e17")], "std": [1e-17]}, "logits that are not finite"),
+])  # fmt: skip
+def test_provenance_that_does_not_fit_the_network_is_one_sentence(whole, tmp_path, capsys, wrong, message):
+    network, about = load(whole[0] / "pruned"), read_provenance(whole[0] / "pruned")
+    with torch.no_grad():
+        network.get_parameter("3.weight").mul_(1e10)
+    save(network, tmp_path / "pruned", {"input": about["input"] | wrong, "classes": about["classes"]})
+    assert run(["predict", str(tmp_path), whole[1][0]]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("classes", ["abcdefghij", {"a": 1}, None, 7])
+def test_classes_that_are_no_list_are_refused(classes, tmp_path):
+    about = ImageInput((3, 4, 4), (0.5,), (0.5,), ("a",)).as_json() | {"classes": classes}
+    with pytest.raises(ModelError, match="does not say how its images are prepared"):
+        image_input(about, tmp_path)
 
 
 def test_an_artifact_that_says_nothing_about_images_is_refused(whole, tmp_path, capsys):
@@ -154,7 +194,7 @@ def test_colour_size_and_scale_are_those_of_training(tmp_path):
 
 @pytest.mark.parametrize("wrong", [
     {"shape": [3, 4]}, {"shape": [3, -4, 4]}, {"shape": [3, True, 4]}, {"shape": "abc"}, {"mean": ["x"]}, {"std": [0.0]}, {"mean": [0.1, 0.2]},
-    {"std": None},
+    {"std": None}, {"mean": [1e308]}, {"std": [1e-308]}, {"mean": [float("inf")]}, {"std": [float("nan")]}, {"mean": [True]},
 ])  # fmt: skip
 def test_inputs_that_are_no_images_are_refused(wrong, tmp_path):
     about = ImageInput((3, 4, 4), (0.5,), (0.5,), ("a",)).as_json()
@@ -193,3 +233,24 @@ def test_predicting_imports_nothing_of_training():
     names = ["pytorch_lightning", "hydra", "omegaconf", "wandb", "sklearn", "scipy", "matplotlib", "torchvision"]
     code = f"import sys, easiedge.predict, easiedge.predict_command; sys.exit(len(set({names}) & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=EXAMPLES.parents[1]).returncode == 0
+
+
+HOSTILE = ["[/b]", "\x1b[2J\x1b]0;evil\x07", "two\nlines", "[red]red", ":smile:", *"56789"]
+
+
+def test_names_of_classes_and_files_are_shown_and_do_nothing(whole, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    folder = tmp_path / "r[/x]"
+    about = read_provenance(whole[0] / "pruned")
+    save(load(whole[0] / "pruned"), folder / "pruned", {"input": about["input"], "classes": HOSTILE})
+    image = tmp_path / "[red]a[b]:smile:\x1b[7m.png"
+    shutil.copyfile(whole[1][0], image)
+    assert run(["predict", str(folder), str(image), str(tmp_path / "\x1b[2J"), "--top", "10"]) == 0
+    out, err = capsys.readouterr()
+    assert (
+        "\x1b" not in out + err and "[red]a[b]:smile:\\x1b[7m.png" in out and "skipped: " in err and "\\x1b[2J" in err
+    )
+    for name in ("[/b]", "\\x1b[2J\\x1b]0;evil\\x07", "two\\nlines", "[red]red", ":smile:"):
+        assert f" {name} " in out
+    assert run(["predict", str(tmp_path / "\x1b[2J"), str(image)]) == 2
+    assert "\x1b" not in capsys.readouterr().err

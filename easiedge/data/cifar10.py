@@ -34,8 +34,9 @@ class CIFAR10(ImageData):
         self.root, self.split_seed, self.download = Path(root).expanduser(), split_seed, download
 
     def prepare(self) -> None:
-        """Load files if ``root`` is an archive or has a ``train`` folder, else torchvision's original."""
-        if self.root.is_file() or (self.root / "train").is_dir():
+        """Load files if ``root`` is an archive or has a ``train`` or ``test`` folder, else torchvision's original."""
+        half = (self.root / "test").is_dir() and not (self.root / "cifar-10-batches-py").is_dir()
+        if self.root.is_file() or (self.root / "train").is_dir() or half:
             self._from_files()
         else:
             self._original()
@@ -47,6 +48,11 @@ class CIFAR10(ImageData):
             files.classes(f"{top}/train" if top not in ("", "train", "test") else "train"),
             files.classes(f"{top}/test" if top not in ("", "train", "test") else "test"),
         )
+        for part, what, found in (("train", "training", train), ("test", "test", test)):
+            if not found:
+                raise DataError(
+                    f"data.root={self.root} has no images in {part}/<class>/: the {what} images are missing"
+                )
         if sorted(train) != sorted(test) or len(train) < 2:
             raise DataError(
                 f"data.root={self.root} needs the same class folders in train/ and test/, at least two: found {sorted(train)} and {sorted(test)}"

@@ -47,6 +47,11 @@ class ImageFolder(ImageData):
         classes = files.classes(base)
         prefix = f"{base}/" if base else ""
         inside = {folder: files.classes(f"{prefix}{folder}") for folder in classes}
+        if not inside.get("train") and inside and all(folder in PARTS and found for folder, found in inside.items()):
+            raise DataError(
+                f"data.root={self.root} has {', '.join(f'{folder}/' for folder in inside)} and no images in train/<class>/: the training "
+                "images are missing"
+            )
         parts = self._parts(inside) if inside.get("train") else {"train": classes}
         self.class_names = sorted(parts["train"])
         self._check(parts)

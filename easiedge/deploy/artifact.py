@@ -1,7 +1,9 @@
 """Save and load a network without pickle: ``architecture.json``, ``model.safetensors``, and ``provenance.json`` with their hashes.
 
-Loading needs torch, safetensors and numpy alone.  It takes no more memory than the weights in the file, runs nothing of what is in the
-files, and refuses them when a single byte has changed.
+Loading needs easiedge, torch, safetensors and numpy, and imports nothing else.  It takes memory for the weights in the file, and for a
+moment as much again: the bytes whose hash is checked are those that become tensors, so that no change of the file can come in between.
+Sizes that the description claims and the weights do not have take none.  Nothing of what is in the files is run, and they are refused
+when a single byte has changed.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from safetensors import SafetensorError
 from torch import fx, nn
 
 from easiedge.atomic import write_atomically
-from easiedge.deploy.provenance import LARGEST, PROVENANCE, check_files, opened, read_file, sealed
+from easiedge.deploy.provenance import LARGEST, PROVENANCE, check_about, check_files, opened, read_file, sealed
 from easiedge.errors import EasiEdgeError, ModelError
 from easiedge.model.architecture import as_text, build, describe, reached_state, upgraded
 
@@ -31,17 +33,19 @@ def save(network: nn.Module, directory: str | Path, provenance: Mapping[str, Any
         network: any network whose layers and functions are torch's own, usually from `shrink`.
         directory: made if need be; each file is written whole or not at all, the hashes last.
         provenance: what its users need to know, as JSON can hold it: ``input`` and ``classes`` as `easiedge.deploy.image_input`
-            reads them, and anything else.
+            reads them, and anything else but the names that easiedge writes itself, ``schema``, ``files`` and ``sha256``.
 
     Raises:
-        ModelError: the network holds something that an artifact cannot.
+        ModelError: the network, or the provenance, holds something that an artifact cannot.
         EasiEdgeError: the directory cannot be written.
     """
     directory = Path(directory)
+    about = {} if provenance is None else provenance
+    check_about(about)
     description = describe(network)
     state = {name: t.detach().cpu().contiguous().clone() for name, t in reached_state(network, description).items()}
     files = {WEIGHTS: safetensors.torch.save(state), ARCHITECTURE: as_text(description).encode()}
-    seal = sealed(files, {"schema": description["schema"], **(provenance or {})})
+    seal = sealed(files, {"schema": description["schema"], **about})
     for name, content in (*files.items(), (PROVENANCE, seal)):
         write_atomically(directory / name, content)
 

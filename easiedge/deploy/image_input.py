@@ -16,6 +16,9 @@ from torch import Tensor
 from easiedge.data.image_files import pixels_of
 from easiedge.data.in_memory import normalise
 from easiedge.errors import DataError, ModelError
+from easiedge.plain_values import is_number, is_whole
+
+LARGEST = 1e18  # of a mean, and of 1 / std: their quotient is a float32
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,13 @@ class ImageInput:
 
     def __post_init__(self) -> None:
         """Refuse what describes no images."""
-        numbers = all(isinstance(s, int) and not isinstance(s, bool) and s > 0 for s in self.shape)
-        scales = all(isinstance(v, int | float) and v == v for v in (*self.mean, *self.std))
-        if len(self.shape) != 3 or not numbers or not scales or any(s <= 0 for s in self.std):
-            raise ModelError(f"an input of shape {list(self.shape)}, mean {self.mean} and std {self.std} is no image")
+        numbers = all(is_whole(s) and s > 0 for s in self.shape)
+        scales = all(is_number(v) and -LARGEST <= v <= LARGEST for v in (*self.mean, *self.std))
+        if len(self.shape) != 3 or not numbers or not scales or any(s < 1 / LARGEST for s in self.std):
+            raise ModelError(
+                f"an input of shape {list(self.shape)}, mean {self.mean} and std {self.std} is no image: save the network again with the "
+                "right ones"
+            )
         if not {len(self.mean), len(self.std)} <= {1, self.shape[0]}:
             raise ModelError(
                 f"mean and std must have 1 or {self.shape[0]} values, not {len(self.mean)} and {len(self.std)}"
@@ -81,6 +87,8 @@ def image_input(provenance: Mapping[str, Any], where: str | Path) -> ImageInput:
     """
     try:
         given, classes = provenance["input"], provenance["classes"]
+        if not isinstance(classes, list | tuple):
+            raise TypeError("classes are no list")
         shape, mean, std = (tuple(given[name]) for name in ("shape", "mean", "std"))
         return ImageInput(shape, mean, std, tuple(str(name) for name in classes))  # type: ignore[arg-type]
     except (KeyError, TypeError, AttributeError) as error:

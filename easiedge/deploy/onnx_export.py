@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from easiedge.errors import EasiEdgeError, ModelError
 from easiedge.model.graph import device_of, evaluating
@@ -79,7 +79,7 @@ def onnx_bytes(
             program = torch.onnx.export(model, inputs, dynamo=True, opset_version=opset, verbose=False, **options)
         except Exception as error:
             raise ModelError(
-                f"{type(model).__name__} cannot be exported to ONNX opset {opset}: {stopped_at(error)}"
+                f"{called(model)} cannot be exported to ONNX opset {opset}: {stopped_at(error)}"
             ) from error
     assert program is not None
     proto = program.model_proto
@@ -87,9 +87,14 @@ def onnx_bytes(
         entry = proto.metadata_props.add()
         entry.key, entry.value = name, text
     if proto.ByteSize() >= 2**31:
-        raise ModelError(f"{type(model).__name__} is over 2 GB as ONNX, more than one file can hold")
+        raise ModelError(f"{called(model)} is over 2 GB as ONNX, more than one file can hold")
     content: bytes = proto.SerializeToString()
     return content
+
+
+def called(model: nn.Module) -> str:
+    """What messages call the network: its class, unless that is only the way in which it was loaded."""
+    return "the network" if isinstance(model, fx.GraphModule) else type(model).__name__
 
 
 def stopped_at(error: BaseException) -> str:

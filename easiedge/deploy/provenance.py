@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from easiedge.errors import EasiEdgeError, ModelError
 
 PROVENANCE = "provenance.json"
 LARGEST = 64 << 20  # bytes of a JSON file of an artifact; an architecture of a thousand layers has less than one MB
+RESERVED = ("schema", "files", "sha256")  # entries that easiedge writes itself
 _ZEROS = "0" * 64
 
 
@@ -31,12 +33,29 @@ def read_file(path: Path, largest: int | None = None) -> bytes:
         EasiEdgeError: it is missing.
         ModelError: no regular file, not readable, or larger than any that easiedge writes.
     """
-    try:
-        if path.exists() and not path.is_file():
-            raise ModelError(f"{path} is not a file: copy or export the network again")
+    with _readable(path):
         if largest is not None and path.stat().st_size > largest:
             raise ModelError(f"{path} is over {largest >> 20} MB, which no artifact of easiedge is: export it again")
         return path.read_bytes()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file of an artifact, read in pieces.
+
+    Raises:
+        EasiEdgeError: it is missing.
+        ModelError: no regular file, or not readable.
+    """
+    with _readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path} is not a file: copy or export the network again")
+        yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise EasiEdgeError(
             f"{path.parent} holds no network ({path.name} is missing): give the folder that easiedge.save wrote"
@@ -57,6 +76,26 @@ def sealed(files: Mapping[str, bytes], about: Mapping[str, Any]) -> bytes:
     return _signed(hashes, {**about, "versions": {**versions(), **about.get("versions", {})}})
 
 
+def check_about(about: Any) -> None:
+    """Raise unless ``about`` may stand in ``provenance.json`` beside what easiedge writes there itself.
+
+    Raises:
+        ModelError: it is no dict, holds a reserved name, or versions that are no dict.
+    """
+    if not isinstance(about, Mapping):
+        raise ModelError(f"the provenance of a network must be a dict of facts, not {type(about).__name__}")
+    taken = [name for name in RESERVED if name in about]
+    if taken:
+        raise ModelError(
+            f"the provenance of a network holds {', '.join(map(repr, taken))}, which easiedge writes itself: leave it out or call it "
+            "something else"
+        )
+    if not isinstance(about.get("versions", {}), Mapping):
+        raise ModelError(
+            f"'versions' in the provenance of a network must be a dict such as {{'numpy': '2.1'}}, not {about['versions']!r:.60}"
+        )
+
+
 def versions() -> dict[str, str]:
     """What the artifact was written with."""
     return {"easiedge": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
@@ -69,6 +108,8 @@ def _signed(hashes: Mapping[str, str], about: Mapping[str, Any]) -> bytes:
         raise ModelError(
             f"the provenance of a network must be what JSON can hold ({error}): texts, finite numbers, lists, and dicts of them"
         ) from error
+    if len(text) > LARGEST:
+        raise ModelError(f"the provenance of a network would be over {LARGEST >> 20} MB: leave the large entries out")
     return text.replace(_ZEROS, hashlib.sha256(text.encode()).hexdigest(), 1).encode()
 
 
@@ -123,8 +164,9 @@ def add_provenance(directory: str | Path, about: Mapping[str, Any]) -> None:
 
     Raises:
         EasiEdgeError: there is no network, or the folder cannot be written.
-        ModelError: the file was changed, or the facts are not what JSON can hold.
+        ModelError: the file was changed, or the facts are not what JSON can hold or have names that easiedge writes itself.
     """
+    check_about(about)
     directory = Path(directory)
     known = opened(read_file(directory / PROVENANCE, LARGEST), directory)
     facts = {name: value for name, value in known.items() if name not in ("sha256", "files")}

@@ -9,7 +9,7 @@ from PIL import Image
 import easiedge
 
 folder, *files = sys.argv[1:]
-network = easiedge.load(folder)  # torch and safetensors; neither Lightning nor Hydra nor the network's own code
+network = easiedge.load(folder)  # imports torch and safetensors; neither Lightning nor Hydra nor the network's own code
 about = easiedge.read_provenance(folder)
 form, (channels, height, width) = about["input"], about["input"]["shape"]
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from networks import NETWORKS, images, network, random_mask
 
 from easiedge.atomic import write_atomically
+from easiedge.deploy import provenance
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.provenance import PROVENANCE, add_provenance, read_provenance, sealed
 from easiedge.errors import EasiEdgeError, ModelError
@@ -205,6 +206,37 @@ def test_provenance_travels_and_grows_and_must_be_plain(saved):
     with pytest.raises(ModelError, match="JSON can hold"):
         add_provenance(folder, {"metrics": {"accuracy": float("nan")}})
     load(folder)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    ({"files": {}}, "'files', which easiedge writes itself"), ({"sha256": "x"}, "'sha256', which"), ({"schema": 99}, "'schema', which"),
+    ({"versions": "1.0"}, "must be a dict such as"), ({"versions": None}, "must be a dict such as"), (["x"], "must be a dict of facts, not list"),
+    ({"a": "x" * 2000}, "would be over 0 MB: leave the large entries out"),
+])  # fmt: skip
+def test_a_provenance_that_could_not_be_read_again_is_refused_before_anything_is_written(
+    tmp_path, monkeypatch, wrong, message
+):
+    monkeypatch.setattr(provenance, "LARGEST", 1500)
+    with pytest.raises(ModelError, match=message):
+        save(network("Plain"), tmp_path / "new", wrong)
+    assert not (tmp_path / "new").exists()
+    save(network("Plain"), tmp_path, {"versions": {"numpy": "2"}})
+    assert read_provenance(tmp_path)["versions"]["numpy"] == "2"
+    before = (tmp_path / PROVENANCE).read_bytes()
+    with pytest.raises(ModelError, match=message):
+        add_provenance(tmp_path, wrong)
+    assert (tmp_path / PROVENANCE).read_bytes() == before
+    load(tmp_path)
+
+
+def test_loading_takes_no_more_than_twice_the_weights(tmp_path):
+    wide = torch.nn.Sequential(torch.nn.Linear(4096, 4096), torch.nn.Linear(4096, 2048))
+    save(wide, tmp_path)
+    size = (tmp_path / "model.safetensors").stat().st_size >> 10
+    peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"  # KiB where the system is Linux
+    code = f"import resource, torch, easiedge; easiedge.load({str(OLD)!r}); before = {peak}; easiedge.load({str(tmp_path)!r}); print({peak} - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 2 * size + (8 << 10)
 
 
 def test_files_that_are_none_are_refused_without_reading_them(saved):

@@ -52,7 +52,7 @@ def logits(run: Runner, batches: Sequence[tuple[Tensor, Tensor]], name: str) -> 
 
 def compare(found: Tensor, wanted: Tensor, labels: Tensor) -> Agreement:
     """Compare logits ``[images, classes]``; NaN counts as infinitely far."""
-    difference = float((found - wanted).abs().nan_to_num(float("inf"), float("inf")).max())
+    difference = float((found.double() - wanted.double()).abs().nan_to_num(float("inf"), float("inf")).max())
     same = float((found.argmax(1) == wanted.argmax(1)).double().mean())
     return Agreement(difference, same, float((found.argmax(1) == labels).double().mean()), len(labels))
 
@@ -66,5 +66,18 @@ def refuse_disagreement(found: Agreement, name: str) -> None:
     if not (found.max_abs_diff <= MAX_ABS_DIFF and found.agreement >= LEAST_AGREEMENT):
         raise EquivalenceError(
             f"{name} does not compute what the artifact does: logits differ by up to {found.max_abs_diff:.2g} (at most {MAX_ABS_DIFF:g}), "
-            f"top-1 agrees on {found.agreement:.2%} of {found.images} images (at least {LEAST_AGREEMENT:.1%}); the file was removed"
+            f"top-1 agrees on {found.agreement:.2%} of {found.images} images (at least {LEAST_AGREEMENT:.1%}); the file was not kept"
+        )
+
+
+def refuse_not_finite(found: Tensor, name: str) -> None:
+    """Raise where a logit of ``[images, classes]`` is infinite or no number.
+
+    Raises:
+        EquivalenceError: one is.
+    """
+    bad = int((~found.isfinite().all(1)).sum())
+    if bad:
+        raise EquivalenceError(
+            f"{name} does not compute what the artifact does: its logits are not finite on {bad} of {len(found)} images; the file was not kept"
         )

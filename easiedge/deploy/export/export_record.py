@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from easiedge.atomic import write_atomically
 from easiedge.deploy.artifact import ARCHITECTURE, WEIGHTS
 from easiedge.deploy.export.engine_format import EngineFormat
+from easiedge.deploy.provenance import file_digest
 from easiedge.errors import ModelError
 
 SCHEMA, RECORD = 1, "export.json"
 
 
 def fingerprint(artifact: Path) -> dict[str, str]:
-    """SHA-256 of the artifact's files: what an export was made from."""
-    return {name: hashlib.sha256((artifact / name).read_bytes()).hexdigest() for name in (WEIGHTS, ARCHITECTURE)}
+    """SHA-256 of the artifact's files: what an export was made from.
+
+    Raises:
+        EasiEdgeError: one of them is missing.
+        ModelError: one of them is no file, or cannot be read.
+    """
+    return {name: file_digest(artifact / name) for name in (WEIGHTS, ARCHITECTURE)}
 
 
 def file_facts(path: Path, beside: Sequence[str]) -> dict[str, Any]:
@@ -27,7 +31,7 @@ def file_facts(path: Path, beside: Sequence[str]) -> dict[str, Any]:
     return {
         "file": path.name,
         "bytes": sum(f.stat().st_size for f in files),
-        "sha256": {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files},
+        "sha256": {f.name: file_digest(f) for f in files},
     }
 
 
@@ -41,18 +45,43 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {"schema": SCHEMA, "files": []}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA or not all(isinstance(each["file"], str) for each in found["files"]):
-            raise ValueError(f"schema {found['schema']}")
-    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
-        raise ModelError(f"{path} cannot be read ({str(error)[:80]}): remove it and export again") from error
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError, OSError) as error:
+        raise ModelError(f"{path} is damaged or cannot be read: remove it and export again") from error
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if schema != SCHEMA:
+        raise ModelError(
+            f"{path} has no schema that this version of easiedge reads ({SCHEMA}): remove it and export again"
+        )
+    files = found.get("files")
+    if not isinstance(files, list):
+        raise ModelError(f"{path} has no list of files: remove it and export again")
+    for number, each in enumerate(files, 1):
+        if (wrong := _what_is_wrong(each)) is not None:
+            raise ModelError(f"{path}: entry {number} of files {wrong}: remove it and export again")
     return dict(found)
+
+
+def _what_is_wrong(entry: Any) -> str | None:
+    """The first thing that makes ``entry`` none of easiedge's, in words."""
+    if not isinstance(entry, dict):
+        return "is no entry"
+    for name in ("file", "format", "network", "precision"):
+        if not isinstance(entry.get(name), str):
+            return f"does not say its {name}"
+    for name in ("from", "sha256"):
+        hashes = entry.get(name)
+        if not isinstance(hashes, dict) or not all(isinstance(value, str) for value in hashes.values()):
+            return f"has no hashes under {name}"
+    if any(Path(name).name != name or name in ("", "..", RECORD) for name in (entry["file"], *entry["sha256"])):
+        return "names a file that is not in this folder"
+    return None
 
 
 def exported_file(
     folder: Path, artifact: Path, kind: EngineFormat, network: str = "pruned", precision: str = "float32"
 ) -> Path | None:
-    """The file in ``folder`` that was made from the artifact and is as it was written; None where there is none.
+    """The file in ``folder`` that was made from the artifact; None where there is none.
 
     Args:
         folder: with ``export.json``.
@@ -62,25 +91,27 @@ def exported_file(
         precision: ``float32`` or ``int8``.
 
     Raises:
-        ModelError: the record is damaged.
+        EasiEdgeError: the artifact is not whole.
+        ModelError: the file was changed since it was written, or the record is damaged.
     """
     wanted = {"format": kind.name, "network": network, "precision": precision, "from": fingerprint(artifact)}
     for each in read_record(folder)["files"]:
-        path = folder / Path(each["file"]).name
-        if all(each.get(key) == value for key, value in wanted.items()) and path.is_file():
-            same = file_facts(path, kind.beside)["sha256"] == each.get("sha256")
-            return path if same else None
+        path = folder / each["file"]
+        if all(each[key] == value for key, value in wanted.items()) and path.is_file():
+            if file_facts(path, kind.beside)["sha256"] != each["sha256"]:
+                beside = f", or {' or '.join(kind.beside)} beside it," if kind.beside else ""
+                raise ModelError(
+                    f"{path}{beside} was changed since it was exported (its SHA-256 is not that in {RECORD}): easiedge export "
+                    f"{folder.parent}{_options(kind, network, precision)}"
+                )
+            return path
     return None
 
 
-def write_record(folder: Path, entries: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
-    """Add entries to the record of ``folder``; those of the same file are replaced, and those of an earlier artifact forgotten."""
-    names = {each["file"] for each in entries}
-    sources = {each["network"]: each["from"] for each in entries}
-    kept = [
-        each
-        for each in read_record(folder)["files"]
-        if each["file"] not in names and sources.get(each["network"], each["from"]) == each["from"]
-    ]
-    content = {"schema": SCHEMA, **about, "files": [*kept, *entries]}
-    write_atomically(folder / RECORD, json.dumps(content, indent=1, allow_nan=False) + "\n")
+def _options(kind: EngineFormat, network: str, precision: str) -> str:
+    """Of the command that exports such a file again."""
+    return (
+        f" --to {kind.name}"
+        + (" --int8" if precision == "int8" else "")
+        + (f" --network {network}" if network != "pruned" else "")
+    )

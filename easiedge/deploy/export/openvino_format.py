@@ -23,8 +23,9 @@ class OpenVino:
     beside: tuple[str, ...] = (".bin",)
 
     def engine(self) -> Mapping[str, Any]:
-        """Name and version."""
-        Onnx().engine()
+        """Name and version; the packages that write ONNX must be there too, its engine need not."""
+        for package in ("onnx", "onnxscript"):
+            needed(package, "openvino")
         return {"engine": "openvino", "version": str(needed("openvino", "openvino").__version__).split("-")[0]}
 
     def write(self, network: fx.GraphModule, example: Tensor, path: Path, metadata: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from easiedge.deploy.export.engine_format import Runner
-from easiedge.deploy.onnx_export import MOST_IMAGES, silent, stopped_at
+from easiedge.deploy.onnx_export import MOST_IMAGES, called, silent, stopped_at
 from easiedge.errors import ModelError
 
 
@@ -25,7 +25,7 @@ def exported(network: nn.Module, example: Tensor, dynamic_batch: bool) -> Any:
         try:
             return torch.export.export(network, (example.clone(),), dynamic_shapes=shapes)
         except Exception as error:
-            raise ModelError(f"torch.export cannot take {type(network).__name__}: {stopped_at(error)}") from error
+            raise ModelError(f"torch.export cannot take {called(network)}: {stopped_at(error)}") from error
 
 
 class TorchExport:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from easiedge.deploy.export.agreement import Agreement, compare, logits, refuse_disagreement
+from easiedge.deploy.export.agreement import Agreement, compare, logits, refuse_disagreement, refuse_not_finite
 from easiedge.deploy.onnx_export import stopped_at
 from easiedge.errors import EquivalenceError, ModelError
 
@@ -23,7 +23,7 @@ def test_what_is_no_number_is_infinitely_far(value):
     found[3, 1] = value
     agreed = compare(found, WANTED, LABELS)
     assert agreed.max_abs_diff > 1e30
-    with pytest.raises(EquivalenceError, match="file was removed"):
+    with pytest.raises(EquivalenceError, match="file was not kept"):
         refuse_disagreement(agreed, "x.onnx")
 
 
@@ -57,3 +57,17 @@ def test_an_error_in_one_line_names_the_operator_wherever_it_stands():
     text = "Exception from src/core.cpp:132:\nCheck failed\nWhile validating node 'opset1::Subtract Subtract_1'"
     assert stopped_at(RuntimeError(text)) == "operator opset1::Subtract: Check failed"
     assert stopped_at(RuntimeError("")) == "RuntimeError"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_logits_that_are_not_finite_are_refused_with_their_number(value):
+    found = WANTED.clone()
+    refuse_not_finite(found, "x.onnx")
+    found[1, 0] = found[3, 1] = value
+    with pytest.raises(EquivalenceError, match=r"x\.onnx .* not finite on 2 of 4 images"):
+        refuse_not_finite(found, "x.onnx")
+
+
+def test_the_difference_of_large_logits_is_a_number():
+    large = torch.full((4, 2), 3e38)
+    assert compare(large, -large, LABELS).max_abs_diff == pytest.approx(6e38)
