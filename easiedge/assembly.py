@@ -27,6 +27,7 @@ from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.weights import load_weights
 from easiedge.projection.budget import limits, slack
+from easiedge.resume import FOLDER, SCORES, run_memory
 from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
 from easiedge.scoring.score_store import SharedScores
@@ -104,8 +105,8 @@ def _assemble(cfg: DictConfig) -> Parts:
     recipes = {name: instantiate(recipe) for name, recipe in cfg.recipe.items()}
     directory = Path(HydraConfig.get().runtime.output_dir)
     shared = shared_folder()
-    if shared is not None:
-        selection = replace(selection, scorer=SharedScores(Store(shared / "scores")))
+    scores = directory / FOLDER / SCORES if shared is None else shared / "scores"
+    selection = replace(selection, scorer=SharedScores(Store(scores)))
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data)
     data.setup()
@@ -133,7 +134,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     stages = Stages(
         data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger, seed=cfg.seed,
         progress=cfg.trainer.progress, directory=directory, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
-        curves=Curves(directory / "curves.csv"),
+        curves=Curves(directory / "curves.csv"), memory=run_memory(cfg, network, directory),
     )  # fmt: skip
     return Parts(
         names,

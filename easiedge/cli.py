@@ -32,6 +32,7 @@ PLAIN = (
 )  # commands with arguments of their own instead of Hydra's overrides
 ASSUMED = {"latency": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
+INTERRUPTED, TERMINATED = 130, 143  # exit statuses
 USAGE = """easiedge makes trained networks small by global filter pruning.
 
 usage: easiedge COMMAND [overrides]      overrides are Hydra's: key=value, group=option; -m sweeps over values
@@ -54,7 +55,9 @@ examples:
   easiedge bench runs/DAY/TIME                                          how much faster it became, and where the time goes
   easiedge latency model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
 
-exit status: 0 done, 2 the request was wrong, 1 it broke while running, 130 interrupted"""
+Stopped, by Ctrl-C, SIGTERM or worse, a run goes on with the same command in the same hydra.run.dir=, or resume=DIR.
+
+exit status: 0 done, 2 the request was wrong, 1 it broke while running, 130 interrupted, 143 terminated"""
 
 
 def conf_dir() -> Path:
@@ -80,7 +83,6 @@ def run(argv: list[str]) -> int:
         print(USAGE.format(commands="\n".join(f"  {name:11} {what}" for name, what in COMMANDS.items())))
         return 0 if argv else 2
     command, *overrides = argv
-    overrides = with_assumed(command, overrides)
     if command not in COMMANDS:
         return refuse(f"unknown command {command!r}: choose one of {', '.join(COMMANDS)} (easiedge --help)")
     if command in PLAIN:
@@ -107,10 +109,13 @@ def _guarded(job: Callable[[], int]) -> int:
         return job()
     except KeyboardInterrupt:
         print("easiedge: interrupted; what was finished is kept", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except SystemExit as stop:  # Hydra's own --help and the like
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else refuse(str(stop.code))
     except BaseException as error:
+        if type(error).__name__ == "Terminated":  # by SIGTERM; where it is defined, torch is imported
+            print("easiedge: terminated; what was finished is kept", file=sys.stderr)
+            return TERMINATED
         if debug:
             raise
         from easiedge.refusal import first_line, wrong_request
@@ -153,10 +158,13 @@ def _hydra(command: str, overrides: list[str]) -> int:
     import hydra
 
     from easiedge.configuration import check_overrides
+    from easiedge.resume import resumed_overrides
+    from easiedge.training.resume.halt import stoppable
 
     folder = conf_dir()
     if not folder.is_dir():
         return refuse(f"the configuration folder {folder} is missing: install easiedge again")
+    overrides = with_assumed(command, resumed_overrides(command, overrides))
     check_overrides(folder, overrides)
     os.environ.setdefault("WANDB_SILENT", "true")
     if command == "compare" and {"-m", "--multirun"} & {*overrides}:
@@ -188,7 +196,8 @@ def _hydra(command: str, overrides: list[str]) -> int:
     job.__module__ = "easiedge"
     argv, sys.argv = sys.argv, [f"easiedge {command}", *overrides]
     try:
-        hydra.main(version_base="1.3", config_path=str(folder), config_name="config")(job)()
+        with stoppable():
+            hydra.main(version_base="1.3", config_path=str(folder), config_name="config")(job)()
     finally:
         sys.argv = argv
     if failures:

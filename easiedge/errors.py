@@ -28,5 +28,20 @@ class TrainingError(EasiEdgeError):
     """Training that cannot go on, such as a loss that is not finite; says which state was kept."""
 
 
+class NotFiniteError(TrainingError):
+    """A loss or weights that are not finite; the network is as at the end of its last good epoch.
+
+    Attributes:
+        what: in short.
+        epochs: that were good.
+        history: logged figures of those.
+    """
+
+    def __init__(self, message: str, what: str = "", epochs: int = 0) -> None:
+        super().__init__(message)
+        self.what, self.epochs = what or message, epochs
+        self.history: list[dict[str, float]] = []
+
+
 class RunError(EasiEdgeError):
     """A run directory, or a folder of them, that cannot be read; names the file and what is wrong in it."""

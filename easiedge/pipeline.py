@@ -7,9 +7,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch import nn
 
@@ -34,12 +36,15 @@ from easiedge.report.sensitivity_pictures import draw_sensitivity
 from easiedge.report.sensitivity_record import LayerSensitivity, rows_of
 from easiedge.report.sensitivity_terminal import print_sensitivity
 from easiedge.report.terminal import closing_table, dense_line
+from easiedge.resume import begin_anew, finish, finished_before, keep_command
+from easiedge.run_lock import locked
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.sensitivity import layer_sensitivity
 from easiedge.sensitivity_request import sensitivity_request
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.training.evaluate import accuracy
 from easiedge.training.loggers import close_logger
+from easiedge.training.resume.halt import Terminated
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +61,29 @@ def assembled(cfg: DictConfig) -> Iterator[Parts]:
         raise
 
 
+def resumable(job: Callable[[DictConfig], dict[str, Any]]) -> Callable[[DictConfig], dict[str, Any]]:
+    """A job that is alone in its directory, goes on where it was, and is not done again when it is finished."""
+
+    def run(cfg: DictConfig) -> dict[str, Any]:
+        directory = Path(HydraConfig.get().runtime.output_dir)
+        with locked(directory):
+            metrics = finished_before(cfg, job.__name__, directory)
+            if metrics is not None:
+                return metrics
+            begin_anew(directory)
+            keep_command(job.__name__, directory)
+            try:
+                metrics = job(cfg)
+            except (KeyboardInterrupt, Terminated):
+                log.warning("stopped: easiedge %s resume=%s goes on where it was", job.__name__, directory)
+                raise
+            finish(cfg, job.__name__, directory)
+            return metrics
+
+    return run
+
+
+@resumable
 def train(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge train``: the dense baseline, saved under ``dense/``; its figures are returned and written."""
     clock = Clock()
@@ -70,6 +98,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
         return metrics
 
 
+@resumable
 def prune(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge prune``: train or load, prune, fine-tune, save, measure; its figures are returned and written."""
     clock = Clock()

@@ -9,8 +9,9 @@ from typing import Any
 from omegaconf import DictConfig
 
 from easiedge.compare.flat import flat
+from easiedge.deciding import decides
 from easiedge.errors import EasiEdgeError, RunError
-from easiedge.report.runs.config_file import decides, read_config
+from easiedge.report.runs.config_file import read_config
 from easiedge.report.runs.metrics_file import read_metrics
 from easiedge.report.runs.tables import read_curves
 

@@ -106,5 +106,7 @@ def layers_picture(layers: Sequence[Row], content: Mapping[str, Any], path: Path
         axes.spines[["top", "right"]].set_visible(False)
     left.invert_yaxis()
     left.set_ylim(len(names) - 0.4, -0.6)
-    figure.suptitle(f"ONNX Runtime, as it runs the whole network on {content['machine']}".replace("$", r"\$"), fontsize=9)
+    figure.suptitle(
+        f"ONNX Runtime, as it runs the whole network on {content['machine']}".replace("$", r"\$"), fontsize=9
+    )
     figure.savefig(path, dpi=150)

@@ -54,7 +54,7 @@ class SharedScores:
         entry = self.store.get(key)
         if entry is not None:
             self.found += 1
-            log.info("scores of %d units: shared by an earlier selection of the sweep", sum(g.size for g in groups))
+            log.info("scores of %d units: computed before", sum(g.size for g in groups))
             return from_tensors(*entry)
         scores = score(model, groups, batches, criterion, **options)
         self.made += 1

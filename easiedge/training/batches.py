@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -31,17 +32,48 @@ class Batches:
         """The loader itself if it is a DataLoader."""
         if loader is None or isinstance(loader, DataLoader):
             return loader
-        return _SizedBatches(loader) if hasattr(loader, "__len__") else Batches(loader)
+        return SizedBatches(loader) if hasattr(loader, "__len__") else Batches(loader)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.batches)
 
 
-class _SizedBatches(Batches):
-    """The same for one that knows its length, by which the learning rate is scheduled."""
+class SizedBatches(Batches):
+    """The same for one that knows its length, by which the learning rate is scheduled, and that can go on in the middle of a pass.
+
+    Attributes:
+        epoch_of_pass: number of the pass under way, of batches that count them.
+    """
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        super().__init__(batches)
+        self.epoch_of_pass, self._skipped = 0, 0
 
     def __len__(self) -> int:
         return len(self.batches)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        skipped, self._skipped = self._skipped, 0
+        self.epoch_of_pass = self.epoch
+        yield from islice(self.batches, skipped, None)
+
+    @property
+    def epoch(self) -> int:
+        """Number of the next pass; 0 for batches that do not count."""
+        return int(getattr(self.batches, "epoch", 0))
+
+    def go_on(self, epoch: int, position: int) -> None:
+        """The next pass is that number, without its first ``position`` batches."""
+        if hasattr(self.batches, "epoch"):
+            self.batches.epoch = epoch
+        self._skipped = position
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: `easiedge.training.resume.checkpoints` keeps the place; that there is one tells Lightning that it can go on."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing."""
 
 
 def check_batches(network: nn.Module, loader: Iterable[Any]) -> None:

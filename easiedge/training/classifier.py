@@ -22,7 +22,7 @@ from easiedge.training.recipe import Recipe
 class Classifier(LightningModule):
     """Trains any network whose output is class logits (or has a field ``logits``).
 
-    Logs ``train_loss``, ``val_loss`` and ``val_accuracy`` once an epoch.
+    Logs ``val_loss`` and ``val_accuracy`` once an epoch (`easiedge.training.train_loss` logs ``train_loss``).
 
     Args:
         network: trained in place.
@@ -61,9 +61,7 @@ class Classifier(LightningModule):
         if len(targets) == 1 and self._normed:
             raise DataError(BATCH_OF_ONE)
         outputs = self(inputs)
-        loss = self._loss(outputs, inputs, targets)
-        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(targets))
-        return loss
+        return self._loss(outputs, inputs, targets)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Loss on the labels and top-1 accuracy."""

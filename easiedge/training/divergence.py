@@ -9,6 +9,7 @@ cross-entropy of guessing among C classes, ``ln C``, training has begun too fast
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning import Callback
@@ -40,3 +41,11 @@ class Divergence(Callback):
             return
         if not float(loss) < self.limit:
             self.found = trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether it has stopped training."""
+        return {"found": self.found}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.found = bool(state_dict["found"])

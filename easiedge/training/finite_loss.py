@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning import Callback
 from torch import Tensor, nn
 
-from easiedge.errors import TrainingError
+from easiedge.errors import NotFiniteError
 from easiedge.training.best_epoch import snapshot
 
 
@@ -33,7 +33,9 @@ class FiniteLoss(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The start is the first state to go back to."""
-        self.good, self.good_epoch, self._bad = snapshot(self.network or pl_module), None, None
+        self._bad = None
+        if not self.good:  # else those of the run that is resumed
+            self.good, self.good_epoch = snapshot(self.network or pl_module), None
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -63,6 +65,14 @@ class FiniteLoss(Callback):
             self._stop(pl_module, f"{broken!r} was not finite at the end of epoch {trainer.current_epoch + 1}")
         self.good, self.good_epoch = weights, trainer.current_epoch
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs."""
+        return {"good": self.good, "good_epoch": self.good_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.good, self.good_epoch = state_dict["good"], state_dict["good_epoch"]
+
     def _stop(self, pl_module: pl.LightningModule, what: str) -> None:
         (self.network or pl_module).load_state_dict(self.good)
         kept = (
@@ -70,6 +80,8 @@ class FiniteLoss(Callback):
             if self.good_epoch is None
             else f"its state at the end of epoch {self.good_epoch + 1}"
         )
-        raise TrainingError(
-            f"{what}: training stopped and the network was put back to {kept}; lower the learning rate or rho, or train in 32-true"
+        raise NotFiniteError(
+            f"{what}: training stopped and the network was put back to {kept}; lower the learning rate or rho, or train in 32-true",
+            what,
+            0 if self.good_epoch is None else self.good_epoch + 1,
         )

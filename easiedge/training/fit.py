@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,18 +14,22 @@ from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
-from easiedge.errors import DataError
+from easiedge.errors import DataError, NotFiniteError
 from easiedge.model.graph import device_of
-from easiedge.training.batches import NO_BATCHES, Batches, check_batches, example_inputs
+from easiedge.training.batches import NO_BATCHES, Batches, SizedBatches, check_batches, example_inputs
 from easiedge.training.best_epoch import BestEpoch
 from easiedge.training.classifier import Classifier
 from easiedge.training.finite_loss import FiniteLoss
+from easiedge.training.history import History
 from easiedge.training.interrupt import interruptible
 from easiedge.training.next_epoch import NextEpoch
 from easiedge.training.precision import Precision, choose_precision
 from easiedge.training.progress import EpochProgress
 from easiedge.training.quiet import quiet_lightning
 from easiedge.training.recipe import Recipe
+from easiedge.training.resume.memory import StageMemory
+from easiedge.training.resume.remembering import Remembering
+from easiedge.training.train_loss import TrainLoss
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def fit(
     tutor: nn.Module | None = None,
     best: BestEpoch | bool = True,
     trainer_options: Mapping[str, Any] | None = None,
+    memory: StageMemory | None = None,
 ) -> FitResult:
     """Train ``network`` in place; it comes back on its own device, in its own layout and mode.
 
@@ -80,10 +86,12 @@ def fit(
         tutor: distilled from as the recipe says; left as it is.
         best: True keeps the best validation epoch, False the last one; or a `BestEpoch` made for this network.
         trainer_options: more arguments of Lightning's Trainer, such as ``accelerator`` or ``limit_train_batches``.
+        memory: of this training: where it is finished nothing is trained, where it was under way it goes on, bit for bit as if it
+            had never stopped.  For batches of known length whose order and content depend on their ``epoch`` alone.
 
     Raises:
         DataError: a training batch of one image with batch norm, or no batches.
-        TrainingError: the loss is not finite; the network holds the last good epoch.
+        NotFiniteError: the loss is not finite; the network holds the last good epoch.
         KeyboardInterrupt: interrupted; the network holds its weights of that moment.
     """
     check_batches(network, train_loader)
@@ -93,19 +101,29 @@ def fit(
         else choose_precision(network, example_inputs(train_loader), precision)
     )
     keep = best if isinstance(best, BestEpoch) else BestEpoch(network) if best and val_loader is not None else None
-    history = _History()
+    history = History()
     watchers: list[Callback] = [
         FiniteLoss(network),
         NextEpoch(train_loader),
+        TrainLoss(),
         *callbacks,
         history,
     ]  # a loss that is not finite is met first
     watchers += [EpochProgress(label)] if progress else []
     watchers += [keep] if keep is not None else []
+    loader = Batches.of(train_loader)
+    resume = None
+    if memory is not None and isinstance(loader, SizedBatches):
+        resume = Remembering(memory, network, watchers, loader)
+        _lay_out(network, torch.channels_last, chosen.channels_last)
+        end = resume.end()
+        _lay_out(network, torch.contiguous_format, chosen.channels_last)
+        if end is not None:
+            return _result(history, keep, end, chosen)
     home, modes, started = device_of(network), [(m, m.training) for m in network.modules()], time.monotonic()
     if seed is not None:
         pl.seed_everything(seed, workers=True, verbose=False)
-    with quiet_lightning():
+    with quiet_lightning(), nullcontext() if resume is None else resume.stopping():
         options: dict[str, Any] = {
             "max_epochs": max_epochs if max_epochs is not None else recipe.epochs,
             "precision": chosen.precision,
@@ -120,46 +138,47 @@ def fit(
             "enable_model_summary": False,
             "num_sanity_val_steps": 0,
         }
-        trainer = pl.Trainer(**{**options, **dict(trainer_options or {})})
+        options |= dict(trainer_options or {})
+        if resume is not None:
+            options = resume.options(options)
+        trainer = pl.Trainer(**options)
         _lay_out(network, torch.channels_last, chosen.channels_last)
         network.train()
         try:
             with interruptible():
                 trainer.fit(
                     Classifier(network, recipe, tutor, chosen.channels_last),
-                    Batches.of(train_loader),
+                    loader,
                     Batches.of(val_loader),
+                    ckpt_path=resume.path if resume is not None else None,
                 )
+        except NotFiniteError as error:
+            error.history = history.epochs
+            raise
         finally:
             network.to(home)
             network.zero_grad(set_to_none=True)
             _lay_out(network, torch.contiguous_format, chosen.channels_last)
             for module, mode in modes:
                 module.training = mode
-    if not history.epochs:
-        raise DataError(NO_BATCHES)
+        if not history.epochs:
+            raise DataError(NO_BATCHES)
+        seconds = time.monotonic() - started
+        if resume is not None:
+            resume.finish(seconds)
+    return _result(history, keep, seconds, chosen)
+
+
+def _result(history: History, keep: BestEpoch | None, seconds: float, precision: Precision) -> FitResult:
     found = keep is not None and keep.epoch is not None
     last = history.epochs[-1].get("val_accuracy") if history.epochs else None
     return FitResult(
         best_epoch=keep.epoch if keep is not None and found else None,
         val_accuracy=keep.value if keep is not None and found else last,
         history=history.epochs,
-        seconds=time.monotonic() - started,
-        precision=chosen,
+        seconds=seconds,
+        precision=precision,
     )
-
-
-class _History(Callback):
-    """Keeps the logged figures of each epoch."""
-
-    def __init__(self) -> None:
-        self.epochs: list[dict[str, float]] = []
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Copy what was logged so far, and the learning rate."""
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
-        self.epochs.append({"epoch": float(trainer.current_epoch), "lr": float(max(rates, default=0.0)), **figures})
 
 
 def _lay_out(network: nn.Module, memory_format: torch.memory_format, wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C during training reaches the caller."""
+"""Ctrl-C and SIGTERM during training reach the caller."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from easiedge.training.resume.halt import Terminated
+
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Give Ctrl-C back to the caller: Lightning turns it into SystemExit and switches it off."""
+    """Give Ctrl-C and SIGTERM back to the caller: Lightning turns them into SystemExit, and switches the first off."""
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if main else None
     try:
         yield
+    except SIGTERMException:
+        raise Terminated from None
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None

@@ -27,3 +27,11 @@ class NextEpoch(Callback):
         """The next pass, whether the batches have moved on themselves or not."""
         if self.before is not None:
             self.batches.epoch = self.before + 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """The pass under way."""
+        return {"before": self.before}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.before = state_dict["before"]

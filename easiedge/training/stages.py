@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from easiedge.atomic import write_atomically
-from easiedge.errors import TrainingError
+from easiedge.errors import NotFiniteError, TrainingError
 from easiedge.training.best_epoch import BestEpoch, snapshot
 from easiedge.training.curves import Curves
 from easiedge.training.divergence import ATTEMPTS, FACTOR, Divergence
@@ -24,6 +24,7 @@ from easiedge.training.evaluate import accuracy, accuracy_and_loss, logits
 from easiedge.training.fit import FitResult, fit
 from easiedge.training.loggers import name_curves
 from easiedge.training.recipe import Recipe
+from easiedge.training.resume.memory import RunMemory
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Stages:
         directory: where ``checkpoints/STAGE-best.safetensors`` holds the best epoch so far, and ``checkpoints/STAGE-last-good``
             the network of a stage that had to stop; None keeps both in memory only.
         curves: where the epochs of all stages are collected, or None.
+        memory: of the run, for going on where it was; None remembers nothing.
     """
 
     train_batches: Iterable[Any]
@@ -56,6 +58,7 @@ class Stages:
     options: Mapping[str, Any] = field(default_factory=dict)
     directory: Path | None = None
     curves: Curves | None = None
+    memory: RunMemory | None = None
 
     def train(
         self,
@@ -83,26 +86,10 @@ class Stages:
         before = (snapshot(network), self._quality(network)) if keep_start else None
         attempts = self._attempts(network, before[1]) if before is not None else [None]
         for number, watch in enumerate(attempts):
-            best: BestEpoch | bool = keep_best
-            if keep_best and self.directory is not None:
-                best = BestEpoch(network, path=self.directory / "checkpoints" / f"{recipe}-best.safetensors")
             epoch = getattr(self.train_batches, "epoch", None)
-            with self._rescued(network, recipe):
-                result = fit(
-                    network,
-                    self.train_batches,
-                    self.val_batches,
-                    replace(chosen, lr=chosen.lr * FACTOR**number),
-                    callbacks=[*callbacks, *([] if watch is None else [watch])],
-                    logger=self.logger,
-                    precision=self.precision,
-                    seed=self.seed,
-                    progress=self.progress,
-                    label=label,
-                    tutor=tutor,
-                    best=best,
-                    trainer_options=self.options,
-                )
+            attempt = replace(chosen, lr=chosen.lr * FACTOR**number)
+            watchers = [*callbacks, *([] if watch is None else [watch])]
+            result = self._backing_off(network, attempt, recipe, label, watchers, tutor, keep_best)
             gone = before is not None and watch is not None and watch.found
             if self.curves is not None:
                 self.curves.add(f"{label}, too fast" if gone else label, result.history)
@@ -121,6 +108,40 @@ class Stages:
             log.info("%s: no epoch is better than the start, which stays", label)
             network.load_state_dict(before[0])
         return result
+
+    def _backing_off(
+        self, network: nn.Module, recipe: Recipe, name: str, label: str, callbacks: Sequence[Callback], tutor: nn.Module | None,
+        keep_best: bool,
+    ) -> FitResult:  # fmt: skip
+        """Train; where the loss becomes infinite or no number, go on once from the last good epoch with a quarter of the learning rate."""
+        best: BestEpoch | bool = keep_best
+        if keep_best:
+            path = self.directory / "checkpoints" / f"{name}-best.safetensors" if self.directory is not None else None
+            best = BestEpoch(network, path=path)
+        try:
+            return self._fit(network, recipe, label, callbacks, tutor, best)
+        except NotFiniteError as error:
+            slower = replace(recipe, lr=recipe.lr * FACTOR, epochs=recipe.epochs - error.epochs)
+            log.warning(
+                "%s: %s; it goes on from the end of epoch %d with a learning rate of %.2g", label, error.what, error.epochs, slower.lr
+            )  # fmt: skip
+            good = error.history
+        with self._rescued(network, name):
+            result = self._fit(network, slower, label, callbacks, tutor, best)
+        return replace(result, history=[*good, *result.history])
+
+    def _fit(
+        self, network: nn.Module, recipe: Recipe, label: str, callbacks: Sequence[Callback], tutor: nn.Module | None,
+        best: BestEpoch | bool,
+    ) -> FitResult:  # fmt: skip
+        memory = None
+        if self.memory is not None:
+            epoch = getattr(self.train_batches, "epoch", None)
+            memory = self.memory.stage(label, network, tutor, recipe, epoch, bool(best), len(callbacks))
+        return fit(
+            network, self.train_batches, self.val_batches, recipe, callbacks=callbacks, logger=self.logger, precision=self.precision,
+            seed=self.seed, progress=self.progress, label=label, tutor=tutor, best=best, trainer_options=self.options, memory=memory,
+        )  # fmt: skip
 
     def _attempts(self, network: nn.Module, quality: tuple[float, float]) -> list[Divergence | None]:
         """A watch for each attempt but the last."""

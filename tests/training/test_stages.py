@@ -5,8 +5,11 @@ import math
 
 import pytest
 import torch
+from pytorch_lightning import Callback
+from safetensors.torch import load_file
 from torch import nn
 
+from easiedge.errors import TrainingError
 from easiedge.training.curves import Curves
 from easiedge.training.evaluate import accuracy, accuracy_and_loss
 from easiedge.training.recipe import Recipe
@@ -142,3 +145,47 @@ def test_a_network_worse_than_guessing_that_gets_worse_still_starts_again_too(tm
     fast = [row for row in rows if row["stage"] == "finetune, too fast"]
     assert [float(row["lr"]) for row in fast] == [8.0, 2.0, 0.5]
     assert all(float(row["val_loss"]) > before for row in fast)
+
+
+class Poison(Callback):
+    """Makes a weight infinite in that epoch of that training, counted from 0."""
+
+    def __init__(self, *when):
+        self.when, self.training = when, -1
+
+    def on_train_start(self, trainer, module):
+        self.training += 1
+
+    def on_train_epoch_start(self, trainer, module):
+        if (self.training, trainer.current_epoch) in self.when:
+            module.network.weight.data[0, 0] = float("inf")
+
+
+def poisoned(tmp_path, *when):
+    torch.manual_seed(0)
+    recipes = {
+        "finetune": Recipe(epochs=5, lr=0.4, momentum=0.0, nesterov=False, schedule="constant", distillation=0.0)
+    }
+    made = Stages(
+        batches(0), batches(1), recipes, progress=False, directory=tmp_path, curves=Curves(tmp_path / "curves.csv")
+    )
+    network = nn.Linear(4, 2)
+    return network, lambda: made.train(network, callbacks=[Poison(*when)], keep_best=False)
+
+
+def test_an_overflow_goes_on_from_the_last_good_epoch_with_a_smaller_step(tmp_path, caplog):
+    network, train = poisoned(tmp_path, (0, 2))
+    result = train()
+    rows = list(csv.DictReader((tmp_path / "curves.csv").read_text().splitlines()))
+    assert [float(row["lr"]) for row in rows] == [0.4, 0.4, 0.1, 0.1, 0.1]  # as many epochs as were asked for
+    assert len(result.history) == 5 and torch.isfinite(network.weight).all()
+    assert "goes on from the end of epoch 2 with a learning rate of 0.1" in caplog.text
+
+
+def test_a_second_overflow_stops_with_a_report_and_the_last_good_weights(tmp_path):
+    network, train = poisoned(tmp_path, (0, 2), (1, 1))
+    with pytest.raises(TrainingError, match="finetune-last-good") as stopped:
+        train()
+    assert "lower the learning rate" in str(stopped.value)
+    saved = load_file(tmp_path / "checkpoints" / "finetune-last-good.safetensors")
+    assert torch.equal(saved["weight"], network.weight) and torch.isfinite(saved["weight"]).all()

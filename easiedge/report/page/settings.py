@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from easiedge.deciding import decides
 from easiedge.report.paired import Spread, spread
-from easiedge.report.runs.config_file import decides
 from easiedge.report.runs.run import Run
 from easiedge.report.runs.run import Setting as Value
 

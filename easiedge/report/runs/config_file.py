@@ -15,24 +15,7 @@ from easiedge.report.runs.run import Setting
 from easiedge.report.runs.text import read_text
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain values only: no tag can make an object
-WITHOUT_EFFECT = (
-    "logger",
-    "fidelity",
-    "sensitivity",
-    "compare",
-    "objectives",
-    "sweep",
-    "trainer.progress",
-    "data.download",
-    "hydra",
-)
-"""Parts of a configuration that change no figure of a run: other commands' requests, where figures are logged, what is shown."""
 MOST, DEEPEST, LONGEST = 5_000, 24, 4_000
-
-
-def decides(name: str) -> bool:
-    """Whether a dotted name of a configuration can change what a run finds."""
-    return not any(name == part or name.startswith(f"{part}.") for part in WITHOUT_EFFECT)
 
 
 def read_config(path: Path) -> dict[str, Setting]:

@@ -1,0 +1,22 @@
+"""Which settings of a configuration can change what a run finds."""
+
+from __future__ import annotations
+
+WITHOUT_EFFECT = (
+    "logger",
+    "checkpoints",
+    "fidelity",
+    "sensitivity",
+    "compare",
+    "objectives",
+    "sweep",
+    "trainer.progress",
+    "data.download",
+    "hydra",
+)
+"""Parts that change no figure of a run: other commands' requests, where figures are logged, what is shown."""
+
+
+def decides(name: str) -> bool:
+    """Whether a dotted name can."""
+    return not any(name == part or name.startswith(f"{part}.") for part in WITHOUT_EFFECT)

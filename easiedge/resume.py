@@ -1,0 +1,117 @@
+"""Going on with a run: what decides it, whether it is finished, and which command it was."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from easiedge.atomic import write_atomically
+from easiedge.deciding import decides
+from easiedge.errors import EasiEdgeError
+from easiedge.model.digest import circumstances, digest
+from easiedge.plain_values import is_number
+from easiedge.training.resume.memory import RunMemory
+from easiedge.training.resume.pace import Pace
+
+log = logging.getLogger(__name__)
+FOLDER, SCORES, COMMAND, FINISHED = "checkpoints", "scores", "command.json", "finished.json"
+GIVEN = "resume="  # the override
+
+
+def settings_digest(cfg: DictConfig) -> str:
+    """Of every value of the configuration that can change what a run finds."""
+    return digest(dict(_deciding(OmegaConf.to_container(cfg, resolve=True))))
+
+
+def run_memory(cfg: DictConfig, network: nn.Module, directory: Path) -> RunMemory:
+    """What the run in ``directory`` remembers, if its settings, the code and the machine are those of now.
+
+    Raises:
+        EasiEdgeError: ``checkpoints`` holds what means nothing.
+    """
+    share, least = cfg.checkpoints.share, cfg.checkpoints.least_seconds
+    if not (is_number(share) and share > 0 and is_number(least) and least >= 0):
+        raise EasiEdgeError(
+            f"checkpoints.share={share} must be a number above 0 and checkpoints.least_seconds={least} one from 0: 0.02 and 10 for example"
+        )
+    return RunMemory(directory / FOLDER, digest(settings_digest(cfg), circumstances(network)), Pace(share, least))
+
+
+def keep_command(command: str, directory: Path) -> None:
+    """Remember the command line, for ``resume=DIR``."""
+    overrides = [o for o in HydraConfig.get().overrides.task if not o.startswith(GIVEN)]
+    write_atomically(directory / FOLDER / COMMAND, json.dumps({"command": command, "overrides": overrides}) + "\n")
+
+
+def finished_before(cfg: DictConfig, command: str, directory: Path) -> dict[str, Any] | None:
+    """The figures of the run in ``directory`` if the same command with the same settings has come to its end there."""
+    try:
+        known = json.loads((directory / FOLDER / FINISHED).read_text(encoding="utf-8"))
+        if known != {"command": command, "settings": settings_digest(cfg)}:
+            return None
+        metrics: dict[str, Any] = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    log.info(
+        "finished before: %s has its figures; remove it, or choose another hydra.run.dir, to run again",
+        directory / "metrics.json",
+    )
+    return metrics
+
+
+def finish(cfg: DictConfig, command: str, directory: Path) -> None:
+    """The run is at its end: say so, and remove what only going on would have needed."""
+    write_atomically(
+        directory / FOLDER / FINISHED, json.dumps({"command": command, "settings": settings_digest(cfg)}) + "\n"
+    )
+    RunMemory(directory / FOLDER, "").forget()
+    shutil.rmtree(directory / FOLDER / SCORES, ignore_errors=True)
+
+
+def begin_anew(directory: Path) -> None:
+    """Figures of an earlier run in ``directory`` are not those of this one."""
+    for name in (Path(FOLDER) / FINISHED, Path("metrics.json"), Path("layers.csv")):
+        (directory / name).unlink(missing_ok=True)
+
+
+def resumed_overrides(command: str, overrides: Sequence[str]) -> list[str]:
+    """``resume=DIR`` as the command line of the run in DIR, with what else is given after it.
+
+    Raises:
+        EasiEdgeError: DIR is no run that was begun, or one of another command.
+    """
+    given = [o for o in overrides if o.startswith(GIVEN)]
+    if not given:
+        return list(overrides)
+    directory = Path(given[-1].removeprefix(GIVEN).strip("'\""))
+    path = directory / FOLDER / COMMAND
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        wanted, earlier = known["command"], [str(o) for o in known["overrides"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EasiEdgeError(
+            f"resume={directory} has no {FOLDER}/{COMMAND} that can be read: give the directory of a run that easiedge prune or train began"
+        ) from error
+    if wanted != command:
+        raise EasiEdgeError(f"resume={directory} is a run of easiedge {wanted}: easiedge {wanted} resume={directory}")
+    quoted = str(directory).replace("\\", "\\\\").replace("'", "\\'")
+    return [*earlier, *(o for o in overrides if not o.startswith(GIVEN)), f"hydra.run.dir='{quoted}'"]
+
+
+def _deciding(values: Mapping[Any, Any] | Any, prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            found |= _deciding(value, f"{name}.")
+        elif decides(name):
+            found[name] = value
+    return found

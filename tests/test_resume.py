@@ -1,0 +1,188 @@
+"""easiedge prune goes on where it was: killed, stopped, finished, or asked to with resume=DIR."""
+
+import importlib
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from easiedge import resume
+from easiedge.cli import run
+from easiedge.errors import EasiEdgeError
+from easiedge.run_lock import locked
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+QUICK = [
+    "logger=none", "trainer.progress=false", "recipe.train.epochs=3", "recipe.finetune.epochs=2", "schedule.iterations=2", "calibration.images=128",
+    "checkpoints.share=1000", "checkpoints.least_seconds=0",
+]  # fmt: skip
+
+
+def outcome(directory):
+    """Figures but for the times, and both networks."""
+    metrics = json.loads((directory / "metrics.json").read_text())
+    metrics.pop("seconds")
+    files = ("pruned/model.safetensors", "dense/model.safetensors", "curves.csv", "layers.csv")
+    return metrics, [(directory / name).read_bytes() for name in files]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    assert run(["prune", *QUICK, f"hydra.run.dir={folder}"]) == 0
+    return folder
+
+
+class Interrupts:
+    """Stops the run in the ``n``-th call of a function."""
+
+    def __init__(self, monkeypatch, owner, name, n):
+        self.true, self.left = getattr(owner, name), n
+        monkeypatch.setattr(owner, name, self)
+
+    def __call__(self, *args, **options):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return self.true(*args, **options)
+
+
+PLACES = [
+    ("easiedge.training.resume.memory.StageMemory", "save", 0),
+    ("easiedge.training.resume.memory.StageMemory", "save", 9),
+    ("easiedge.training.resume.memory.StageMemory", "finish", 0),
+    ("easiedge.training.resume.memory.StageMemory", "finish", 1),
+    ("easiedge.store.Store", "put", 2),
+    ("easiedge.pipeline", "run_schedule", 0),
+    ("easiedge.pipeline", "finetune", 0),
+    ("easiedge.pipeline", "closing_accuracies", 0),
+    ("easiedge.pipeline", "write_metrics", 0),
+]
+
+
+def place(path):
+    module, _, name = path.rpartition(".")
+    return importlib.import_module(path) if name.islower() else getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize(("owner", "name", "n"), PLACES, ids=[f"{o.rpartition('.')[2]}.{f}-{n}" for o, f, n in PLACES])
+def test_stopped_anywhere_it_ends_as_one_that_was_not(tmp_path, unbroken, monkeypatch, owner, name, n):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        stops = Interrupts(patch, place(owner), name, n)
+        if isinstance(place(owner), type):  # a method gets its object
+            patch.setattr(place(owner), name, lambda self, *args, **options: stops(self, *args, **options))
+        assert run(["prune", *QUICK, f"hydra.run.dir={out}"]) == 130
+    assert not (out / "metrics.json").exists()
+    assert run(["prune", f"resume={out}"]) == 0
+    assert outcome(out) == outcome(unbroken)
+    assert not list((out / "checkpoints").glob("0*")) and not (out / "checkpoints" / "scores").exists()
+
+
+def test_killed_again_and_again(tmp_path, unbroken):
+    out, kills = tmp_path / "run", 0
+    for seconds in (1.0, 2.5, 4.0, None):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "easiedge", "prune", *QUICK, f"hydra.run.dir={out}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            if seconds is not None:
+                while process.poll() is None and not (out / "checkpoints" / "command.json").exists():
+                    time.sleep(0.05)
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert process.returncode == 0 and kills >= 1
+    assert outcome(out) == outcome(unbroken)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "says"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
+)
+def test_asked_to_stop_it_saves_its_state_and_says_how_to_go_on(tmp_path, unbroken, number, status, says):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "easiedge", "prune", *QUICK, "recipe.train.epochs=2000", f"hydra.run.dir={out}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while not list((out / "checkpoints").glob("001-*/step-*")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == status and says in said and f"easiedge prune resume={out}" in said
+    assert list((out / "checkpoints").glob("001-*/step-*"))
+
+
+def test_a_finished_run_is_not_run_again(unbroken, capsys, monkeypatch):
+    before = outcome(unbroken)
+    monkeypatch.setattr("easiedge.pipeline.assemble", None)
+    assert run(["prune", *QUICK, f"hydra.run.dir={unbroken}"]) == 0
+    assert outcome(unbroken) == before
+    assert "finished before" in "".join(capsys.readouterr())
+
+
+def test_other_settings_begin_anew(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert (
+        run(
+            [
+                "prune",
+                *QUICK,
+                "recipe.train.epochs=1",
+                "recipe.finetune.epochs=1",
+                f"hydra.run.dir={out}",
+            ]
+        )
+        == 0
+    )
+    first = outcome(out)
+    assert run(["prune", f"resume={out}", "seed=1"]) == 0
+    assert outcome(out)[0]["seed"] == 1 and outcome(out)[1] != first[1]
+
+
+def test_two_in_one_directory_are_refused(tmp_path, capsys):
+    out = tmp_path / "run"
+    with locked(out):
+        assert run(["prune", *QUICK, f"hydra.run.dir={out}"]) == 2
+    err = capsys.readouterr().err
+    assert "in use by process" in err and "choose another directory" in err and not (out / "config.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "{", "[]", '{"command": "prune"}', '{"command": "train", "overrides": []}']
+)
+def test_what_cannot_be_resumed(tmp_path, content, capsys):
+    path = tmp_path / "run" / resume.FOLDER / resume.COMMAND
+    if content is not None:
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+    assert run(["prune", f"resume={tmp_path / 'run'}"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and (
+        "easiedge train resume=" in err if content and "train" in content else "command.json" in err
+    )
+
+
+@pytest.mark.parametrize("wrong", ["checkpoints.share=0", "checkpoints.share=often", "checkpoints.least_seconds=-1"])
+def test_a_pace_that_means_nothing(tmp_path, wrong, capsys):
+    assert run(["prune", *QUICK, wrong, f"hydra.run.dir={tmp_path / 'run'}"]) == 2
+    assert "0.02 and 10 for example" in capsys.readouterr().err
+
+
+def test_names_with_quotes_and_spaces_can_be_resumed(tmp_path):
+    directory = tmp_path / "a 'quoted' run=1"
+    (directory / resume.FOLDER).mkdir(parents=True)
+    (directory / resume.FOLDER / resume.COMMAND).write_text(json.dumps({"command": "prune", "overrides": ["seed=3"]}))
+    found = resume.resumed_overrides("prune", ["logger=none", f"resume={directory}"])
+    assert found[:2] == ["seed=3", "logger=none"]
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    assert OverridesParser.create().parse_overrides(found)[-1].value() == str(directory)
+    with pytest.raises(EasiEdgeError, match="easiedge prune resume="):
+        resume.resumed_overrides("train", [f"resume={directory}"])
