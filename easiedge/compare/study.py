@@ -37,11 +37,16 @@ def compare(folder: Path, overrides: Sequence[str]) -> int:
         The exit status: 1 when a cell failed.
 
     Raises:
-        EasiEdgeError: whatever is wrong with the request, before anything runs; or every cell failed.
+        EasiEdgeError: whatever is wrong with the request, before anything runs; another process is at it; or every cell failed.
     """
+    cfg, directory = _study(folder, overrides)
+    with locked(directory):
+        return _compared(folder, overrides, cfg, directory)
+
+
+def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory: Path) -> int:
     of_hydra = [o for o in overrides if o.lstrip("+~").startswith("hydra")]
     of_cells = [o for o in overrides if o not in of_hydra and not o.lstrip("+~").startswith("compare.")]
-    cfg, directory = _study(folder, overrides)
     request = request_of(cfg.compare, cfg.seed)
     planned = plan(request, folder, of_cells)
     one_each = {cell.setting: cell for cell in reversed(planned.cells)}.values()

@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from easiedge.plain_text import plain
+
 BUSY, MOST_LOST = 0.05, 3
 Row = Mapping[str, Any]
 
@@ -23,12 +25,12 @@ def bench_tables(
     out.print(_heading(content, threads), markup=False, highlight=False, soft_wrap=True)
     out.print(_table(rows, columns))
     for line in _facts(content, rows, threads, columns):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        out.print(plain(line), markup=False, highlight=False, soft_wrap=True)
     for name, why in content["reasons"].items():
-        out.print(f"not measured: {name}: {why}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        out.print(plain(f"not measured: {name}: {why}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
     if said := busy(rows):
         out.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"bench.json and the pictures are in {folder}", markup=False, highlight=False, soft_wrap=True)
+    out.print(plain(f"bench.json and the pictures are in {folder}"), markup=False, highlight=False, soft_wrap=True)
 
 
 def _heading(content: Mapping[str, Any], threads: int) -> str:

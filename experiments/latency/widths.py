@@ -95,7 +95,7 @@ def timed(variants: Mapping[str, nn.Module], image: Tensor, seconds: float) -> d
                 loaded[name] = engine.load(engine.file(artifact, torch.cat([image, image]), place), image, 1).run
             times = interleaved(loaded, seconds)
             found[engine.name] = {
-                name: {"median_ms": t.median_ms, "times_faster": asdict(times_faster(t, times["dense"]))} for name, t in times.items()
+                name: {"median_ms": t.median_ms, "disturbed": t.disturbed, "times_faster": asdict(times_faster(t, times["dense"]))} for name, t in times.items()
             }  # fmt: skip
             print(
                 engine.name,

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from easiedge.cli import run
 from easiedge.compare import cell, study
 from easiedge.compare.launch import Watch
+from easiedge.run_lock import locked
 
 QUICK = ["recipe.train.epochs=1", "recipe.finetune.epochs=1", "calibration.images=64", "logger=none", "scoring.chunk=1"]
 SMALL = [*QUICK, "compare.methods=[one_shot]", "compare.seeds=2"]
@@ -264,3 +265,9 @@ def test_processes_beside_each_other_give_the_same_figures(finished, tmp_path):
     one, two = (json.loads((folder / "comparison.json").read_text()) for folder in (finished, tmp_path))
     assert one["rows"] == [a | {"seconds": b["seconds"]} for a, b in zip(two["rows"], one["rows"], strict=True)]
     assert one["differences"] == two["differences"]
+
+
+def test_a_second_process_in_the_same_study_is_refused(tmp_path, ran, capsys):
+    with locked(tmp_path / "study"):
+        assert run(["compare", *SMALL, f"hydra.run.dir={tmp_path / 'study'}"]) == 2
+    assert "in use by process" in capsys.readouterr().err and ran == []
