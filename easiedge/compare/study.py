@@ -24,6 +24,7 @@ from easiedge.report.comparison_picture import draw_comparison
 from easiedge.report.comparison_terminal import print_comparison
 from easiedge.report.comparison_values import Result
 from easiedge.report.page.write_report import write_report
+from easiedge.run_lock import locked
 
 
 def compare(folder: Path, overrides: Sequence[str]) -> int:
