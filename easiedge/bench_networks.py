@@ -18,6 +18,7 @@ from easiedge.deploy.image_input import image_input
 from easiedge.deploy.torch_runner import torch_runner
 from easiedge.errors import EasiEdgeError, EquivalenceError, ModelError
 from easiedge.model.count import count
+from easiedge.model.operations import CONVOLUTIONS
 from easiedge.run_dense import dense_of
 from easiedge.run_directory import run_network
 
@@ -71,7 +72,9 @@ class BenchNetworks:
         self.wanted = {name: self._said(name) for name in self.networks}
         sources = {"dense": made.source, "pruned": str(found.directory)}
         self.about: dict[str, dict[str, Any]] = {
-            name: {**count(network, self.images[:2]), "source": sources[name], "sha256": fingerprint(self.artifacts[name])}
+            name: {
+                **count(network, self.images[:2]), "source": sources[name], "sha256": fingerprint(self.artifacts[name]), "widths": _widths(network),
+            }
             for name, network in self.networks.items()
         }  # fmt: skip
         self._check()
@@ -146,3 +149,8 @@ class BenchNetworks:
                 raise ModelError(
                     f"the dense network has {dense:,} {what} and the run's {pruned:,}: give the one that was pruned, --dense DIR"
                 )
+
+
+def _widths(network: nn.Module) -> list[int]:
+    """Output channels of each convolution."""
+    return [int(m.out_channels) for m in network.modules() if isinstance(m, CONVOLUTIONS)]

@@ -13,6 +13,11 @@ from rich.table import Table
 from easiedge.plain_text import plain
 
 BUSY, MOST_LOST = 0.05, 3
+BLOCKED, GRAIN, BEHIND = (
+    ("onnxruntime", "openvino"),
+    16,
+    0.75,
+)  # engines that compute channels in blocks (experiments/latency)
 Row = Mapping[str, Any]
 
 
@@ -67,12 +72,34 @@ def _facts(content: Mapping[str, Any], rows: Sequence[Row], threads: int, column
         yield said
     if lost := most_lost(content["layers"].get(str(threads), ())):
         yield f"layers that did not follow their MACs: {lost}"
+    if advice := width_advice(content, rows):
+        yield advice
     if "of peak" in columns:
         yield f"of peak: of {sitting['gmacs_per_s']:.1f} billion float32 MACs a second, the fastest product or convolution here, measured now"
     if "mJ/image" in columns:
         yield f"mJ/image: of the whole machine, which takes {sitting['idle_watts']:.1f} W when it does nothing"
     if any(row["peak_mb"] is None for row in rows) and "peak MB" in columns:
         yield "peak MB: above the engine itself; - where the system does not tell, and where the engine compiles"
+
+
+def width_advice(content: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """What may help where an engine got less than three quarters of the MACs' ratio and widths are off what it likes; else empty."""
+    networks = content["networks"]
+    macs = networks["dense"]["macs"] / max(networks["pruned"]["macs"], 1)
+    behind = [
+        r
+        for r in rows
+        if r["times_faster"] and r["precision"] == "float32" and r["engine"] in BLOCKED and r["batch"] == 1
+    ]
+    behind = [r for r in behind if r["times_faster"]["estimate"] < BEHIND * macs]
+    off = {name: sum(w % GRAIN != 0 for w in network["widths"]) for name, network in networks.items()}
+    if not behind or off["pruned"] <= off["dense"]:
+        return ""
+    slow = " and ".join(r["engine"] for r in behind)
+    return (
+        f"{off['pruned']} of {len(networks['pruned']['widths'])} convolutions have widths that are no multiple of {GRAIN} (dense: {off['dense']}), which "
+        f"{slow} may not like: projection.round_to={GRAIN} keeps them even"
+    )
 
 
 def busy(rows: Sequence[Row]) -> str:
