@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from easiedge.report.bench_terminal import BUSY
 from easiedge.report.pictures import DENSE, KEPT, MUTED
 
 INT8, LOST, GAINED = "#e0913a", "#c0504d", "#7aa874"
@@ -33,7 +32,8 @@ def engines_picture(content: Mapping[str, Any], threads: int, path: Path) -> Non
     for axes, batch in zip(figure.subplots(1, len(batches), squeeze=False)[0], batches, strict=True):
         _engines(axes, [r for r in rows if r["batch"] == batch], engines, batch)
     axes.legend(fontsize=8, frameon=False, loc="lower right")
-    note = "" if max(r["disturbed"] for r in rows) <= BUSY else "\nthe machine was busy (* ratio of processor time)"
+    by_processor = any((r["times_faster"] or {}).get("clock") == "processor" for r in rows)
+    note = "\nthe machine was busy: * marks ratios of processor time" if by_processor else ""
     figure.suptitle(f"{threads} thread(s), {content['machine']}{note}".replace("$", r"\$"), fontsize=9)
     figure.savefig(path, dpi=150)
 
