@@ -52,29 +52,23 @@ def _ms(row: Mapping[str, Any]) -> str:
 
 def widths_table(found: list[Mapping[str, Any]]) -> list[str]:
     """Times faster over the MACs ratio, by round_to."""
-    grains = [g for g in found[0]["macs"] if g != "dense"]
+    grains = list(dict.fromkeys(g for each in found for g in each["macs"] if g != "dense"))
     lines = [
         "| network | engine | " + " | ".join(f"round_to={g}" for g in grains) + " |",
         "|---" * (2 + len(grains)) + "|",
     ]
     for each in found:
-        macs = {g: each["macs"]["dense"] / each["macs"][g] for g in grains}
-        lines.append(
-            f"| {each['network']} | MACs, times fewer | " + " | ".join(f"{macs[g]:.2f}" for g in grains) + " |"
-        )
+        macs = {g: each["macs"]["dense"] / m for g, m in each["macs"].items() if g != "dense"}
+        cells = [f"{macs[g]:.2f}" if g in macs else "-" for g in grains]
+        lines.append(f"| {each['network']} | MACs, times fewer | " + " | ".join(cells) + " |")
         for engine, times in each["engines"].items():
-            cells = [times[g]["times_faster"]["estimate"] for g in grains]
+            faster = {g: times[g]["times_faster"]["estimate"] for g in macs}
+            cells = [f"{faster[g]:.2f} ({faster[g] / macs[g]:.0%})" if g in macs else "-" for g in grains]
+            lines.append(f"| | {ENGINES[engine]}, times faster | " + " | ".join(cells) + " |")
+        if accuracy := each["accuracy"]:
+            cells = [f"{100 * accuracy[g]:.1f}" if g in accuracy else "-" for g in grains]
             lines.append(
-                f"| | {ENGINES[engine]}, times faster | "
-                + " | ".join(f"{v:.2f} ({v / macs[g]:.0%})" for v, g in zip(cells, grains, strict=True))
-                + " |"
-            )
-        if each["accuracy"]:
-            told = [f"{100 * each['accuracy'][g]:.1f}" for g in grains]
-            lines.append(
-                f"| | accuracy without training [%], dense {100 * each['accuracy']['dense']:.1f} | "
-                + " | ".join(told)
-                + " |"
+                f"| | accuracy without training [%], dense {100 * accuracy['dense']:.1f} | " + " | ".join(cells) + " |"
             )
     return [*lines, ""]
 

@@ -27,6 +27,7 @@ from easiedge.deploy.bench.cores import pinned
 from easiedge.deploy.bench.engines import ENGINES
 from easiedge.deploy.bench.interleaved import interleaved, times_faster
 from easiedge.deploy.latency.engine import machine
+from easiedge.errors import BudgetError
 from easiedge.model.resnet import resnet56
 from easiedge.model.vgg import vgg16
 from easiedge.model.weights import load_weights
@@ -62,10 +63,14 @@ def cifar_variants(
     scores = easiedge.score(model, groups, batches, criterion="taylor_information_gain")
     found, accuracy = {"dense": model}, {"dense": accuracy_of(model, validation)}
     for grain in GRAINS:
-        mask = easiedge.project(
-            scores, groups, budget=easiedge.Budget(macs_removed=share), model=model, example_inputs=batches[0][0][:2], round_to=grain,
-            collapse="ignore", max_ratio=0.95,
-        )  # fmt: skip
+        try:
+            mask = easiedge.project(
+                scores, groups, budget=easiedge.Budget(macs_removed=share), model=model, example_inputs=batches[0][0][:2], round_to=grain,
+                collapse="ignore", max_ratio=0.95,
+            )  # fmt: skip
+        except BudgetError as error:
+            print(f"{name}, round_to={grain}: {error}", flush=True)
+            continue
         fitted = easiedge.compensate(model, groups, mask, batches)
         found[str(grain)] = easiedge.shrink(fitted, groups, mask, batches[0][0][:2])
         accuracy[str(grain)] = accuracy_of(found[str(grain)], validation)
