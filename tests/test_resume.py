@@ -2,12 +2,14 @@
 
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import torch
 
 from easiedge import resume
 from easiedge.cli import run
@@ -89,6 +91,7 @@ def test_killed_again_and_again(tmp_path, unbroken):
             [sys.executable, "-m", "easiedge", "prune", *QUICK, f"hydra.run.dir={out}"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},  # other threads, other bits
         )
         try:
             if seconds is not None:

@@ -52,7 +52,7 @@ def _panel(axes: Axes, surface: Surface, layers: int) -> None:
     reads = [None] if tied else sorted({_near(s.inputs, share * widest) for share in (0.25, 0.5, 1.0)})
     for read in reads:
         _lines(axes, surface, made, read, COLOURS(0.9 if read is None else read / widest))
-    if len(reads) > 1:
+    if axes.get_legend_handles_labels()[1]:  # no line has one where no width is aligned
         axes.legend(fontsize=6.5, frameon=False, loc="upper left", title="channels in", title_fontsize=6.5)
     axes.set_title(f"{surface.kind}" + (f" ({layers} layers)" if layers > 1 else ""), fontsize=8, wrap=True)
     axes.set_xlabel("channels" if tied else "channels out", fontsize=8)
