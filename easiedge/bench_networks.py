@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.bench.engine import Engine, Loaded
 from easiedge.deploy.bench.memory import TINY
-from easiedge.deploy.export.export_record import exported_file, file_facts, fingerprint
+from easiedge.deploy.export.export_record import bytes_of, exported_file, fingerprint
 from easiedge.deploy.export.formats import FORMATS
 from easiedge.deploy.image_input import image_input
 from easiedge.deploy.torch_runner import torch_runner
@@ -67,7 +67,7 @@ class BenchNetworks:
         made = dense_of(run, found.provenance, folder / "dense", dense)
         self.shape = image_input(found.provenance, found.directory).shape
         self.artifacts = {"dense": made.artifact, "pruned": found.directory}
-        self.networks = {name: load(where).float() for name, where in self.artifacts.items()}
+        self.networks = {"dense": load(made.artifact).float(), "pruned": found.network}
         self.images = torch.randn(max(images, 2), *self.shape, generator=torch.Generator().manual_seed(0))
         self.wanted = {name: self._said(name) for name in self.networks}
         sources = {"dense": made.source, "pruned": str(found.directory)}
@@ -90,7 +90,7 @@ class BenchNetworks:
             try:
                 small = exported_file(self.run / "export", self.artifacts["pruned"], kind, precision="int8")
                 if small is not None:
-                    found.append(Variant("pruned", "int8", small, file_facts(small, kind.beside)["bytes"]))
+                    found.append(Variant("pruned", "int8", small, bytes_of(small, kind.beside)))
             except EasiEdgeError as error:
                 reasons[f"{engine.name} int8"] = str(error)
         return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from easiedge.plain_text import plain
+from easiedge.training.resume.halt import Terminated, stoppable
 
 COMMANDS = {
     "train": "train the dense baseline",
@@ -112,10 +113,10 @@ def _guarded(job: Callable[[], int]) -> int:
         return INTERRUPTED
     except SystemExit as stop:  # Hydra's own --help and the like
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else refuse(str(stop.code))
+    except Terminated:
+        print("easiedge: terminated; what was finished is kept", file=sys.stderr)
+        return TERMINATED
     except BaseException as error:
-        if type(error).__name__ == "Terminated":  # by SIGTERM; where it is defined, torch is imported
-            print("easiedge: terminated; what was finished is kept", file=sys.stderr)
-            return TERMINATED
         if debug:
             raise
         from easiedge.refusal import first_line, wrong_request
@@ -159,7 +160,6 @@ def _hydra(command: str, overrides: list[str]) -> int:
 
     from easiedge.configuration import check_overrides
     from easiedge.resume import resumed_overrides
-    from easiedge.training.resume.halt import stoppable
 
     folder = conf_dir()
     if not folder.is_dir():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 WITHOUT_EFFECT = (
     "logger",
     "checkpoints",
@@ -20,3 +23,8 @@ WITHOUT_EFFECT = (
 def decides(name: str) -> bool:
     """Whether a dotted name can."""
     return not any(name == part or name.startswith(f"{part}.") for part in WITHOUT_EFFECT)
+
+
+def deciding(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values by dotted names that can."""
+    return {name: value for name, value in values.items() if decides(name)}

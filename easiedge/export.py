@@ -18,7 +18,7 @@ from easiedge.deploy.bench.cores import check_threads
 from easiedge.deploy.export.agreement import Agreement, compare, logits, refuse_disagreement, refuse_not_finite
 from easiedge.deploy.export.engine_format import EngineFormat
 from easiedge.deploy.export.export_folder import forget, place
-from easiedge.deploy.export.export_record import file_facts, fingerprint, read_record
+from easiedge.deploy.export.export_record import file_facts, files_of, fingerprint, read_record
 from easiedge.deploy.export.formats import FORMATS, chosen_formats
 from easiedge.deploy.export.int8 import quantize
 from easiedge.deploy.export.onnx_format import Onnx
@@ -169,8 +169,9 @@ class _Job:
                 raise NotWrittenError(str(error)) from error
             agreed, artifact = self._agreed(kind, path, int8)
             entry = self._entry(kind, path, int8, agreed, artifact)
-            files = [path, *filter(Path.is_file, (path.with_suffix(s) for s in kind.beside))]
-            place(folder, files, kind.beside, entry, {"machine": machine(), **self.form.as_json()})
+            place(
+                folder, files_of(path, kind.beside), kind.beside, entry, {"machine": machine(), **self.form.as_json()}
+            )
         return entry
 
     def _write(self, kind: EngineFormat, path: Path) -> None:

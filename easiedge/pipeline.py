@@ -89,7 +89,8 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     clock = Clock()
     with assembled(cfg) as parts:
         train_dense(parts, cfg, clock)
-        save(parts.network, parts.directory / "dense", network_provenance(parts, cfg))
+        if parts.weighted:  # else it is there already
+            save(parts.network, parts.directory / "dense", network_provenance(parts, cfg))
         metrics = training_metrics(parts, test_accuracy(parts, parts.network), clock.closed())
         add_provenance(parts.directory / "dense", {"metrics": finite(metrics)})
         write_metrics(metrics, parts.directory)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 from easiedge.atomic import write_atomically
-from easiedge.deciding import decides
+from easiedge.deciding import deciding
 from easiedge.errors import EasiEdgeError
+from easiedge.flat import flat
 from easiedge.model.digest import circumstances, digest
 from easiedge.plain_values import is_number
+from easiedge.quoted import quoted
 from easiedge.training.resume.memory import RunMemory
 from easiedge.training.resume.pace import Pace
 
@@ -28,7 +30,7 @@ GIVEN = "resume="  # the override
 
 def settings_digest(cfg: DictConfig) -> str:
     """Of every value of the configuration that can change what a run finds."""
-    return digest(dict(_deciding(OmegaConf.to_container(cfg, resolve=True))))
+    return digest(deciding(flat(cfg)))
 
 
 def run_memory(cfg: DictConfig, network: nn.Module, directory: Path) -> RunMemory:
@@ -102,16 +104,4 @@ def resumed_overrides(command: str, overrides: Sequence[str]) -> list[str]:
         ) from error
     if wanted != command:
         raise EasiEdgeError(f"resume={directory} is a run of easiedge {wanted}: easiedge {wanted} resume={directory}")
-    quoted = str(directory).replace("\\", "\\\\").replace("'", "\\'")
-    return [*earlier, *(o for o in overrides if not o.startswith(GIVEN)), f"hydra.run.dir='{quoted}'"]
-
-
-def _deciding(values: Mapping[Any, Any] | Any, prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            found |= _deciding(value, f"{name}.")
-        elif decides(name):
-            found[name] = value
-    return found
+    return [*earlier, *(o for o in overrides if not o.startswith(GIVEN)), f"hydra.run.dir={quoted(directory)}"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from easiedge.deploy.artifact import load, save
+from easiedge.deploy.artifact import save
 from easiedge.deploy.image_input import image_input
 from easiedge.errors import EasiEdgeError, RunError
 from easiedge.model.weights import load_weights
@@ -54,11 +54,10 @@ def dense_of(run: Path, provenance: Mapping[str, Any], folder: Path, given: Path
 
     Raises:
         RunError: the run does not say what its dense network was; says how to give it.
-        ModelError: the artifact or the weights cannot be read.
+        ModelError: the network cannot be made.
     """
     if given is not None:
         where = artifact_of(given) if given.is_dir() and not (given / "dense").is_dir() else artifact_of(given, "dense")
-        load(where)
         return DenseNetwork(where, f"the network in {where}")
     if (run / "dense").is_dir():
         return DenseNetwork(run / "dense", "the run's dense network")

@@ -1,5 +1,7 @@
 """A run directory with a small network for the digits, as ``easiedge prune`` leaves it, without training."""
 
+import json
+
 import torch
 import yaml
 from networks import randomise_norms
@@ -46,3 +48,8 @@ def make_run(folder, pool=None, target="easiedge.data.digits.Digits", **data):
     settings = {"_target_": target, "root": None, "batch_size": 64, "split_seed": 0, "shift": 1, "seed": 0, **data}
     (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "data": settings}))
     return net
+
+
+def entries(folder):
+    """Of the run's ``export.json``, by file."""
+    return {each["file"]: each for each in json.loads((folder / "export" / "export.json").read_text())["files"]}

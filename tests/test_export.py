@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from run_with_network import digits, make_run
+from run_with_network import digits, entries, make_run
 
 from easiedge import export
 from easiedge.cli import run
@@ -46,10 +46,6 @@ def exported(whole, tmp_path_factory):
     shutil.copytree(whole, folder)
     assert run(["export", str(folder), "--int8", "--to", "onnx,torch_export", "--calibration", "200"]) == 0
     return folder
-
-
-def entries(folder):
-    return {each["file"]: each for each in json.loads((folder / "export" / "export.json").read_text())["files"]}
 
 
 def refused(arguments, capsys):

@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 
 from easiedge.assembly import check_budget, chosen_groups, make_budget, make_network, make_selection
 from easiedge.compare.cell import Setting
-from easiedge.compare.flat import flat
 from easiedge.errors import EasiEdgeError
+from easiedge.flat import flat
 from easiedge.model.filter_groups import find_groups
 
 SAME = ("data", "model", "weights", "groups", "calibration", "device", "trainer", "recipe.train", "recipe.finetune")

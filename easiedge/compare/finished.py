@@ -8,9 +8,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from easiedge.compare.flat import flat
-from easiedge.deciding import decides
+from easiedge.deciding import deciding
 from easiedge.errors import EasiEdgeError, RunError
+from easiedge.flat import flat
 from easiedge.report.runs.config_file import read_config
 from easiedge.report.runs.metrics_file import read_metrics
 from easiedge.report.runs.tables import read_curves
@@ -55,10 +55,10 @@ def check_settings(home: Path, asked: DictConfig) -> None:
         EasiEdgeError: the cell was made with another configuration; names up to three values that differ.
     """
     try:
-        was = _deciding(read_config(home / "config.yaml"))
+        was = deciding(read_config(home / "config.yaml"))
     except RunError:
         was = {}
-    now = _deciding(flat(asked))
+    now = deciding(flat(asked))
     apart = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
     if apart:
         shown = ", ".join(f"{key}: {was.get(key)} then, {now.get(key)} now" for key in apart[:3])
@@ -66,7 +66,3 @@ def check_settings(home: Path, asked: DictConfig) -> None:
             f"{home} was made with other settings ({shown}{', ...' if len(apart) > 3 else ''}): "
             "choose another hydra.run.dir, or delete that cell"
         )
-
-
-def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: v for key, v in config.items() if decides(key)}

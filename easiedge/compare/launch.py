@@ -17,6 +17,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from easiedge.compare.cell import FAILURE, Cell
+from easiedge.quoted import quoted
 from easiedge.report.bar import Bar
 
 CELLS = "cells"
@@ -33,7 +34,7 @@ class Launcher:
     """
 
     def __init__(self, folder: Path, hydra_overrides: Sequence[str], directory: Path) -> None:
-        own = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={_quoted(directory)}", "hydra/hydra_logging=quiet"]
+        own = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(directory)}", "hydra/hydra_logging=quiet"]
         GlobalHydra.instance().clear()
         with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
@@ -49,7 +50,7 @@ class Launcher:
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.context, task_function=job, config=self.config
         )
-        jobs = [[*cell.overrides, f"hydra.sweep.subdir={_quoted(Path(CELLS, cell.name))}"] for cell in cells]
+        jobs = [[*cell.overrides, f"hydra.sweep.subdir={quoted(Path(CELLS, cell.name))}"] for cell in cells]
         launcher.launch(jobs, initial_job_idx=0)
 
 
@@ -94,9 +95,3 @@ class Watch:
                 self.waiting.remove(cell)
                 self.failed += failed
                 self.bar.step(f"{cell}{f', {self.failed} failed' if self.failed else ''}")
-
-
-def _quoted(path: Path) -> str:
-    """The path as a value in Hydra's grammar."""
-    escaped = str(path).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from easiedge.errors import NotFiniteError
 from easiedge.training.best_epoch import snapshot
+from easiedge.training.step_loss import step_loss
 
 
 class FiniteLoss(Callback):
@@ -41,8 +41,8 @@ class FiniteLoss(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Gather whether any loss was not finite; look at it when it costs nothing."""
-        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        if not isinstance(loss, Tensor):
+        loss = step_loss(outputs)
+        if loss is None:
             return
         bad = ~torch.isfinite(loss.detach()).all()
         self._bad = bad if self._bad is None else self._bad | bad

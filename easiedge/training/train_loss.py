@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning import Callback
 from torch import Tensor
+
+from easiedge.training.step_loss import step_loss
 
 
 class TrainLoss(Callback):
@@ -22,8 +23,8 @@ class TrainLoss(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Add the batch's loss, in double precision, without waiting for the device."""
-        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        if not isinstance(loss, Tensor):
+        loss = step_loss(outputs)
+        if loss is None:
             return
         images = len(batch[1])
         part = loss.detach().to(torch.float64 if loss.device.type != "mps" else torch.float32) * images

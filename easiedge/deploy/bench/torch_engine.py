@@ -18,14 +18,8 @@ from easiedge.errors import EasiEdgeError, ModelError
 from easiedge.model.logits import class_logits
 
 
-class TorchEager:
-    """Operator by operator, norms and all, without gradients."""
-
-    name, quantized, compiles = "torch", False, False
-
-    def about(self) -> Mapping[str, Any]:
-        """Version."""
-        return {"version": str(torch.__version__).split("+")[0]}
+class _OfArtifacts:
+    """What loads an artifact as it is."""
 
     def file(self, artifact: Path, images: Tensor, folder: Path) -> Path:
         """The artifact."""
@@ -35,13 +29,23 @@ class TorchEager:
         """Weights and architecture."""
         return artifact_size(file)
 
+
+class TorchEager(_OfArtifacts):
+    """Operator by operator, norms and all, without gradients."""
+
+    name, quantized, compiles = "torch", False, False
+
+    def about(self) -> Mapping[str, Any]:
+        """Version."""
+        return {"version": str(torch.__version__).split("+")[0]}
+
     def load(self, file: Path, images: Tensor, threads: int) -> Loaded:
         """The module."""
         torch.set_num_threads(threads)
         return _loaded(load(file).float().requires_grad_(False), images)
 
 
-class TorchCompile:
+class TorchCompile(_OfArtifacts):
     """``torch.compile`` with the inductor back end, for one batch size."""
 
     name, quantized, compiles = "torch_compile", False, True
@@ -51,14 +55,6 @@ class TorchCompile:
         if not any(shutil.which(name) for name in ("g++", "c++", "clang++")):
             raise EasiEdgeError("torch_compile needs a C++ compiler, and there is none: install g++ or clang")
         return {"version": str(torch.__version__).split("+")[0], "backend": "inductor"}
-
-    def file(self, artifact: Path, images: Tensor, folder: Path) -> Path:
-        """The artifact."""
-        return artifact
-
-    def size(self, file: Path) -> int:
-        """Weights and architecture."""
-        return artifact_size(file)
 
     def load(self, file: Path, images: Tensor, threads: int) -> Loaded:
         """The compiled module, compiled now."""

@@ -25,13 +25,22 @@ def fingerprint(artifact: Path) -> dict[str, str]:
     return {name: file_digest(artifact / name) for name in (WEIGHTS, ARCHITECTURE)}
 
 
+def files_of(path: Path, beside: Sequence[str]) -> list[Path]:
+    """An exported file and those that belong to it and are there."""
+    return [path, *filter(Path.is_file, map(path.with_suffix, beside))]
+
+
+def bytes_of(path: Path, beside: Sequence[str]) -> int:
+    """Of an exported file and those that belong to it."""
+    return sum(file.stat().st_size for file in files_of(path, beside))
+
+
 def file_facts(path: Path, beside: Sequence[str]) -> dict[str, Any]:
-    """Names, bytes and SHA-256 of an exported file and those that belong to it and are there."""
-    files = [path, *(file for file in map(path.with_suffix, beside) if file.is_file())]
+    """Names, bytes and SHA-256 of an exported file and those that belong to it."""
     return {
         "file": path.name,
-        "bytes": sum(f.stat().st_size for f in files),
-        "sha256": {f.name: file_digest(f) for f in files},
+        "bytes": bytes_of(path, beside),
+        "sha256": {f.name: file_digest(f) for f in files_of(path, beside)},
     }
 
 

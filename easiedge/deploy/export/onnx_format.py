@@ -34,13 +34,22 @@ class Onnx:
 
     def runner(self, path: Path, threads: int) -> Runner:
         """A session."""
-        try:
-            opened = session(path.read_bytes(), threads)
-        except Exception as error:  # the runtime's errors have no common class
-            raise ModelError(f"ONNX Runtime does not run {path.name}: {stopped_at(error)}") from error
+        opened = opened_session(path, threads)
         name = opened.get_inputs()[0].name
 
         def run(images: Tensor) -> Tensor:
             return torch.from_numpy(opened.run(None, {name: images.numpy()})[0])
 
         return run
+
+
+def opened_session(path: Path, threads: int) -> Any:
+    """The file in ONNX Runtime.
+
+    Raises:
+        ModelError: the engine does not run it; names the operator.
+    """
+    try:
+        return session(path.read_bytes(), threads)
+    except Exception as error:  # the runtime's errors have no common class
+        raise ModelError(f"ONNX Runtime does not run {path.name}: {stopped_at(error)}") from error

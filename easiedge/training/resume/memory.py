@@ -6,7 +6,6 @@ import logging
 import re
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +59,6 @@ class StageMemory:
 
     def __init__(self, folder: Path, key: str, pace: Pace) -> None:
         self.folder, self.key, self.pace = folder, key, pace
-        if any(self._key_of(path) not in (key, None) for path in self._files()[:1]):
-            log.info("what %s remembers is of other settings, code or machine: this stage begins anew", folder)
-            shutil.rmtree(folder, ignore_errors=True)
 
     def finished(self) -> dict[str, Any] | None:
         """What `finish` was given; None where the stage has not come to its end."""
@@ -100,9 +96,6 @@ class StageMemory:
     def _states(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.sealed"))
 
-    def _files(self) -> list[Path]:
-        return [*self.folder.glob(END), *self._states()]
-
     def _read(self, path: Path) -> dict[str, Any] | None:
         try:
             found = read_sealed(path)
@@ -111,10 +104,8 @@ class StageMemory:
         except SealError as error:
             log.warning("%s; an earlier state is used", error)
             return None
-        return dict(found["content"]) if found.get("key") == self.key else None
-
-    @staticmethod
-    def _key_of(path: Path) -> str | None:
-        with suppress(SealError, FileNotFoundError):
-            return str(read_sealed(path).get("key"))
+        if found.get("key") == self.key:
+            return dict(found["content"])
+        log.info("what %s remembers is of other settings, code or machine: this stage begins anew", self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
         return None

@@ -1,7 +1,6 @@
 """easiedge export --to c: files that compile anywhere, prove themselves, and hold whatever classes are called."""
 
 import ctypes
-import json
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import pytest
 import torch
 from c_program import STRICT, metadata, says, strict, write_c
 from networks import images, network
-from run_with_network import make_run
+from run_with_network import entries, make_run
 
 from easiedge.cli import run
 from easiedge.data.in_memory import normalise
@@ -45,10 +44,6 @@ def whole(tmp_path_factory):
 def made(whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
     return tmp_path / "run"
-
-
-def entries(folder):
-    return {each["file"]: each for each in json.loads((folder / "export" / "export.json").read_text())["files"]}
 
 
 @pytest.mark.usefixtures("elsewhere")
