@@ -78,6 +78,7 @@ class SizedBatches(Batches):
 
 def check_batches(network: nn.Module, loader: Iterable[Any]) -> None:
     """Refuse a loader that can be gone through only once, or that will give a single image to batch norm, before any work."""
+    loader = getattr(loader, "loader", loader)  # of seeded passes
     if isinstance(loader, Iterator):
         raise DataError(
             "the training batches are an iterator, used up after one epoch: pass a DataLoader or a list of batches"

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 
-def random_state() -> dict[str, Any]:
-    """Of Python, NumPy, torch and every GPU."""
+def random_state(gpus: bool = True) -> dict[str, Any]:
+    """Of Python, NumPy, torch and, if asked for, every GPU."""
     name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002  # the global one, which others use
     return {
         "python": random.getstate(),
         "numpy": (str(name), torch.from_numpy(np.asarray(keys).astype(np.int64)), int(position), int(has_gauss), float(gauss)),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state_all() if gpus and torch.cuda.is_available() else [],
     }  # fmt: skip
 
 
