@@ -203,7 +203,7 @@ def make_selection(cfg: DictConfig) -> Selection:
     fit = cfg.compensation.name == "least_squares"
     floor = cfg.projection.min_units
     return Selection(
-        criterion=cfg.scoring.criterion, options=dict(cfg.scoring.options), chunk=cfg.scoring.chunk, scope=cfg.projection.scope,
+        criterion=cfg.scoring.criterion, options=dict(cfg.scoring.options), chunk=cfg.scoring.chunk, first_order=bool(cfg.scoring.get("first_order", False)), scope=cfg.projection.scope,
         min_units=dict(floor) if isinstance(floor, DictConfig) else floor, max_ratio=cfg.projection.max_ratio, round_to=cfg.projection.round_to,
         collapse=cfg.projection.collapse, collapse_share=cfg.projection.collapse_share,
         compensation="least_squares" if fit else None, ridge=cfg.compensation.ridge, positions=cfg.compensation.positions,

@@ -16,7 +16,7 @@ from easiedge.projection.budget import limits
 from easiedge.projection.project import choose
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
-from easiedge.scoring.score import accepts
+from easiedge.scoring.reference import held_against
 from easiedge.surgery.measured_latency import held, measuring
 from easiedge.surgery.shrink import shrink
 from easiedge.unit import FilterMask
@@ -48,7 +48,7 @@ class Iterative:
         return (self.steps if self.tolerance < 1.0 else self.steps - 1) * self.epochs
 
     def __call__(self, task: Task) -> Outcome:
-        """Prune ``task.network`` step by step; scores are taken at the current network, against the dense one."""
+        """Prune ``task.network`` step by step; scores are taken at the current network."""
         chosen, seconds = task.selection, {"score": 0.0, "finetune": 0.0}
         example = inputs_of(task.calibration[0])[:2]
         cost = network_cost(task.network, task.groups, example, task.budget, chosen.latency)
@@ -59,9 +59,7 @@ class Iterative:
         for step in range(1, self.steps + 1):
             start = time.perf_counter()
             here = restrict(task.groups, mask)
-            options = dict(chosen.options) | (
-                {"tutor": task.network.eval()} if accepts(chosen.criterion, "tutor") else {}
-            )
+            options = {**chosen.options, **held_against(chosen.criterion, task.network.eval, chosen.first_order)}
             scores = chosen.scorer(current, here, task.calibration, chosen.criterion, **options)
             bounds = limits(task.budget, task.groups, cost, chosen.floors, step / self.steps)
             within = choose(scores, here, bounds, chosen.scope)

@@ -28,6 +28,7 @@ class Selection:
         criterion: of `easiedge.score`, with its ``options``.
         scope: ``"global"`` or ``"layerwise"``.
         chunk: share that goes between two expansions.
+        first_order: keep the term of Taylor-based criteria that a network away from the tutor has (`easiedge.scoring.reference`).
         compensation: ``"least_squares"`` or None.
         ridge, positions: of the compensation.
         min_units, max_ratio, round_to: floors of the projection.
@@ -41,6 +42,7 @@ class Selection:
     options: Mapping[str, Any] = field(default_factory=dict)
     scope: str = "global"
     chunk: float = 0.1
+    first_order: bool = False
     compensation: str | None = "least_squares"
     ridge: float = 1e-3
     positions: int = 32
@@ -91,7 +93,7 @@ class Selection:
             options["readjust"] = readjust
         return select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
-            compensation=self.compensation, tutor=tutor, latency=self.latency, clock=self.clock, min_units=self.min_units,
+            compensation=self.compensation, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock, min_units=self.min_units,
             max_ratio=self.max_ratio, round_to=self.round_to, collapse=self.collapse if guarded else "ignore",
             collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress,
             scorer=self.scorer, **options,

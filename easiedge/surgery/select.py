@@ -1,7 +1,7 @@
 """Selection by turns: remove a chunk, compensate, expand again in the network that is left, remove the next chunk.
 
-The quadratic form behind the scores is local, so after each chunk the scores are taken anew at the smaller network, against
-the same tutor, the dense network (re-expansion, design: method.md section 4).  With compensation in between (section 5b)
+The quadratic form behind the scores is local, so after each chunk the scores are taken anew at the smaller network (re-expansion,
+design: method.md section 4), against that network itself (`easiedge.scoring.reference` says why).  With compensation in between (section 5b)
 every expansion is taken in a network that still works.
 """
 
@@ -28,7 +28,8 @@ from easiedge.projection.limits import Limits
 from easiedge.projection.project import SCOPES, choose
 from easiedge.scoring.batches import Batches, logits_of
 from easiedge.scoring.joint_information_gain import for_refit
-from easiedge.scoring.score import Scorer, accepts, score
+from easiedge.scoring.reference import held_against
+from easiedge.scoring.score import Scorer, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
 from easiedge.surgery.measured_latency import Clock, held, measuring
@@ -52,6 +53,7 @@ def select(
     compensation: str | None = None,
     example_inputs: Tensor | tuple[Tensor, ...] | None = None,
     tutor: nn.Module | None = None,
+    first_order: bool = False,
     latency: DeviceLatency | None = None,
     clock: Clock | None = None,
     min_units: int | Mapping[str, int] = 1,
@@ -78,7 +80,8 @@ def select(
         chunk: share of the units (or of the cost that has to fall furthest) that goes before the next expansion; 1 for a single one.
         compensation: ``"least_squares"`` refits the network after each chunk, always from ``model``; None does not.
         example_inputs: inputs for tracing; the first batch by default.
-        tutor: the network whose outputs are to be kept; ``model`` itself by default.
+        tutor: what the exact information gain is held against; ``model`` itself by default.
+        first_order: hold Taylor-based criteria against the tutor too.
         latency: milliseconds on a device, from `LatencyTable.network`, for a budget that limits them.
         clock: milliseconds of a network measured on that device; then the limit holds as measured, within 3 %.
         min_units: floor, as in `project`.
@@ -113,8 +116,7 @@ def select(
     goal = limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
     ends = fractions(reduction(budget, cost), chunk)
     fit = compensation == "least_squares"
-    if accepts(criterion, "tutor"):
-        options = {"tutor": _reference(tutor or model, calibration), **options}
+    options = held_against(criterion, lambda: _reference(tutor or model, calibration), first_order) | options
     following = _next_network(model, groups, calibration, example, ridge, positions, memory if fit else None)
     mask = FilterMask.full(groups)
     done: list[Turn] = []
