@@ -33,6 +33,7 @@ from easiedge.schedule.selection import Selection
 from easiedge.scoring.score_store import SharedScores
 from easiedge.store import Store
 from easiedge.training.curves import Curves
+from easiedge.training.known_quality import KnownQuality
 from easiedge.training.loggers import make_logger
 from easiedge.training.shared_training import SharedTraining
 from easiedge.training.stages import Stages
@@ -135,6 +136,7 @@ def _assemble(cfg: DictConfig) -> Parts:
         data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger, seed=cfg.seed,
         progress=cfg.trainer.progress, directory=directory, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
         curves=Curves(directory / "curves.csv"), memory=run_memory(cfg, network, directory),
+        quality=KnownQuality(None if shared is None else Store(shared / "quality")),
     )  # fmt: skip
     return Parts(
         names,

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from easiedge.errors import DataError
+from easiedge.model.digest import UndigestibleError
 
 BATCH_OF_ONE = (
     "a training batch holds a single image, and batch norm has nothing to average over: "
@@ -74,6 +75,17 @@ class SizedBatches(Batches):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Nothing."""
+
+
+def content_of(batches: Iterable[Any]) -> tuple[str, Any]:
+    """What decides the batches, for `easiedge.model.digest.digest`: themselves, or the attributes of the object that gives them.
+
+    Raises:
+        UndigestibleError: there is nothing to go by.
+    """
+    if not isinstance(batches, list | tuple) and not hasattr(batches, "__dict__"):
+        raise UndigestibleError(type(batches).__qualname__)
+    return type(batches).__qualname__, batches if isinstance(batches, list | tuple) else vars(batches)
 
 
 def check_batches(network: nn.Module, loader: Iterable[Any]) -> None:

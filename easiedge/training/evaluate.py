@@ -51,10 +51,15 @@ def accuracy(network: nn.Module, loader: Iterable[Any], device: torch.device | s
 
 def accuracy_and_loss(network: nn.Module, loader: Iterable[Any]) -> tuple[float, float]:
     """Top-1 accuracy in [0, 1] and mean cross entropy in nats over all batches ``(inputs, targets)``."""
-    batches = list(loader)
-    outputs = logits(network, batches)
-    targets = torch.cat([targets for _, targets in batches])
-    return float((outputs.argmax(1) == targets).double().mean()), float(nn.functional.cross_entropy(outputs, targets))
+    right, loss, seen = 0, 0.0, 0
+    for outputs, targets in _passes(network, loader, None):
+        if targets is None:
+            raise DataError("accuracy needs batches of (inputs, targets): these have no targets")
+        known = targets.to(outputs.device)
+        right += int((outputs.argmax(1) == known).sum())
+        loss += float(nn.functional.cross_entropy(outputs, known, reduction="sum"))
+        seen += len(targets)
+    return right / seen, loss / seen
 
 
 def logits(network: nn.Module, loader: Iterable[Any], device: torch.device | str | None = None) -> Tensor:

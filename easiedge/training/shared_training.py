@@ -10,6 +10,7 @@ from torch import nn
 
 from easiedge.model.digest import UndigestibleError, circumstances, digest
 from easiedge.store import Store
+from easiedge.training.batches import content_of
 from easiedge.training.best_epoch import snapshot
 from easiedge.training.loggers import log_fact
 from easiedge.training.stages import Stages
@@ -63,10 +64,6 @@ class SharedTraining:
         Raises:
             UndigestibleError: the batches are a loader that does not say what it gives.
         """
-        images = []
-        for batches in (stages.train_batches, stages.val_batches):
-            if not hasattr(batches, "__dict__") and not isinstance(batches, list | tuple):
-                raise UndigestibleError(type(batches).__qualname__)
-            images.append((type(batches).__qualname__, batches if isinstance(batches, list | tuple) else vars(batches)))
+        images = [content_of(batches) for batches in (stages.train_batches, stages.val_batches)]
         settings = (stages.recipes[self.recipe], stages.precision, stages.seed, dict(stages.options))
         return digest("training", circumstances(network), network, images, settings)

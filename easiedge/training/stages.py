@@ -20,8 +20,9 @@ from easiedge.errors import NotFiniteError, TrainingError
 from easiedge.training.best_epoch import BestEpoch, snapshot
 from easiedge.training.curves import Curves
 from easiedge.training.divergence import ATTEMPTS, FACTOR, Divergence
-from easiedge.training.evaluate import accuracy, accuracy_and_loss, logits
+from easiedge.training.evaluate import logits
 from easiedge.training.fit import FitResult, fit
+from easiedge.training.known_quality import KnownQuality
 from easiedge.training.loggers import name_curves
 from easiedge.training.recipe import Recipe
 from easiedge.training.resume.memory import RunMemory
@@ -46,6 +47,7 @@ class Stages:
             the network of a stage that had to stop; None keeps both in memory only.
         curves: where the epochs of all stages are collected, or None.
         memory: of the run, for going on where it was; None remembers nothing.
+        quality: measures accuracy and loss.
     """
 
     train_batches: Iterable[Any]
@@ -59,6 +61,7 @@ class Stages:
     directory: Path | None = None
     curves: Curves | None = None
     memory: RunMemory | None = None
+    quality: KnownQuality = field(default_factory=KnownQuality)
 
     def train(
         self,
@@ -161,9 +164,9 @@ class Stages:
             raise TrainingError(f"{error}; the weights of that state are in {path}") from error
 
     def _quality(self, network: nn.Module) -> tuple[float, float]:
-        right, loss = accuracy_and_loss(network, self.val_batches)
+        right, loss = self.quality(network, self.val_batches)
         return right, -loss
 
     def validate(self, network: nn.Module) -> float:
         """Validation accuracy in [0, 1]."""
-        return accuracy(network, self.val_batches)
+        return self.quality(network, self.val_batches)[0]

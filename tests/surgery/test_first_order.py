@@ -20,7 +20,9 @@ def gradients(**options):
         seen.append(float(found.interaction.gradient.abs().max()))
         return found
 
-    easiedge.select(model, groups, batches, budget=easiedge.Budget(filters_removed=0.6), chunk=0.2, scorer=scorer, **options)
+    easiedge.select(
+        model, groups, batches, budget=easiedge.Budget(filters_removed=0.6), chunk=0.2, scorer=scorer, **options
+    )
     return seen
 
 
