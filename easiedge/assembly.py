@@ -27,7 +27,7 @@ from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.weights import load_weights
 from easiedge.projection.budget import limits, slack
-from easiedge.resume import FOLDER, SCORES, run_memory
+from easiedge.resume import FOLDER, SCORES, identity, run_memory
 from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
 from easiedge.scoring.score_store import SharedScores
@@ -128,7 +128,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     for limit in slack(budget, cost):
         log.warning("%s holds already for the dense network: nothing has to go for it", limit)
     logger = make_logger(
-        cfg.logger.kind, directory, project=cfg.logger.project, name=_title(names, cfg.seed, directory),
+        cfg.logger.kind, directory, project=cfg.logger.project, name=_title(names, cfg.seed, directory), identity=identity(cfg, directory),
         group=cfg.logger.group or names.sweep, tags=[names.method, names.model, names.data, *cfg.logger.tags], online=cfg.logger.online,
         config={**OmegaConf.to_container(cfg, resolve=True), "study": asdict(names)},  # type: ignore[dict-item]
     )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +26,7 @@ from easiedge.training.resume.memory import RunMemory
 from easiedge.training.resume.pace import Pace
 
 log = logging.getLogger(__name__)
-FOLDER, SCORES, COMMAND, FINISHED = "checkpoints", "scores", "command.json", "finished.json"
+FOLDER, SCORES, COMMAND, FINISHED, IDENTITY = "checkpoints", "scores", "command.json", "finished.json", "identity.json"
 GIVEN = "resume="  # the override
 
 
@@ -45,6 +47,20 @@ def run_memory(cfg: DictConfig, network: nn.Module, directory: Path) -> RunMemor
             f"checkpoints.share={share} must be a number above 0 and checkpoints.least_seconds={least} one from 0: 0.02 and 10 for example"
         )
     return RunMemory(directory / FOLDER, digest(settings_digest(cfg), circumstances(network)), Pace(share, least))
+
+
+def identity(cfg: DictConfig, directory: Path) -> str:
+    """Eight hexadecimal digits that loggers know the run by: those of the run that is gone on with, or new ones."""
+    path, settings = directory / FOLDER / IDENTITY, settings_digest(cfg)
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if known["settings"] == settings and re.fullmatch("[0-9a-f]{8}", known["id"]):
+            return str(known["id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    made = secrets.token_hex(4)
+    write_atomically(path, json.dumps({"settings": settings, "id": made}) + "\n")
+    return made
 
 
 def keep_command(command: str, directory: Path) -> None:
@@ -75,6 +91,7 @@ def finish(cfg: DictConfig, command: str, directory: Path) -> None:
         directory / FOLDER / FINISHED, json.dumps({"command": command, "settings": settings_digest(cfg)}) + "\n"
     )
     RunMemory(directory / FOLDER, "").forget()
+    (directory / FOLDER / IDENTITY).unlink(missing_ok=True)
     shutil.rmtree(directory / FOLDER / SCORES, ignore_errors=True)
 
 

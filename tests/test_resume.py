@@ -122,6 +122,29 @@ def test_asked_to_stop_it_saves_its_state_and_says_how_to_go_on(tmp_path, unbrok
     assert list((out / "checkpoints").glob("001-*/step-*"))
 
 
+def test_wandb_takes_both_halves_for_one_run(tmp_path, monkeypatch):
+    out, settings = tmp_path / "run", [s for s in QUICK if "logger" not in s and "schedule" not in s]
+    with monkeypatch.context() as patch:
+        Interrupts(patch, importlib.import_module("easiedge.pipeline"), "finetune", 0)
+        assert run(["prune", *settings, "method=one_shot", f"hydra.run.dir={out}"]) == 130
+    assert run(["prune", f"resume={out}"]) == 0
+    names = [path.stem for path in (out / "wandb").glob("offline-run-*/run-*.wandb")]
+    assert len(names) == 2 and len(set(names)) == 1
+    assert not (out / "checkpoints" / resume.IDENTITY).exists()  # the next run in this directory is another one
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"settings": 1}', '{"settings": "s", "id": "../../x"}'])
+def test_a_damaged_identity_is_replaced(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(resume, "settings_digest", lambda cfg: "s")
+    path = tmp_path / resume.FOLDER / resume.IDENTITY
+    path.parent.mkdir()
+    path.write_text(content)
+    made = resume.identity(None, tmp_path)
+    assert len(made) == 8 and resume.identity(None, tmp_path) == made
+    monkeypatch.setattr(resume, "settings_digest", lambda cfg: "other")
+    assert resume.identity(None, tmp_path) != made
+
+
 def test_a_finished_run_is_not_run_again(unbroken, capsys, monkeypatch):
     before = outcome(unbroken)
     monkeypatch.setattr("easiedge.pipeline.assemble", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ def make_logger(
     *,
     project: str = "easiedge",
     name: str | None = None,
+    identity: str | None = None,
     group: str | None = None,
     config: Mapping[str, Any] | None = None,
     tags: Sequence[str] = (),
@@ -29,6 +31,7 @@ def make_logger(
         directory: where its files go: ``directory/wandb`` or ``directory/csv/metrics.csv``.
         project: of W&B.
         name: of the run in W&B.
+        identity: of the run in W&B: what is logged under the same one, after it was stopped, belongs to the same run.
         group: in W&B; runs of one sweep share it.
         config: the composed configuration.
         tags: in W&B.
@@ -39,7 +42,9 @@ def make_logger(
     """
     if kind not in _KINDS:
         raise EasiEdgeError(f"unknown logger {kind!r}: choose one of {', '.join(_KINDS)}")
-    made = _KINDS[kind](Path(directory), project=project, name=name, group=group, tags=list(tags), online=online)
+    made = _KINDS[kind](
+        Path(directory), project=project, name=name, id=identity, group=group, tags=list(tags), online=online
+    )
     if made is not None and config:
         made.log_hyperparams(dict(config))
     return made
@@ -51,12 +56,19 @@ def _none(directory: Path, **options: Any) -> None:
 
 def _csv(directory: Path, **options: Any) -> Logger:
     try:
-        (directory / "csv").mkdir(parents=True, exist_ok=True)
+        _put_aside(directory / "csv")
+        (directory / "csv").mkdir(parents=True)
     except OSError as error:
         raise EasiEdgeError(
             f"{directory} cannot be written ({error.strerror}): choose another output directory"
         ) from error
     return CSVLogger(directory, name="", version="csv")
+
+
+def _put_aside(path: Path) -> None:
+    """Give the folder of what a run logged before it was stopped a number, since Lightning would empty it: csv-1, csv-2, ..."""
+    if path.exists():
+        path.rename(next(name for n in count(1) if not (name := path.with_name(f"{path.name}-{n}")).exists()))
 
 
 def _wandb(directory: Path, *, online: bool, **options: Any) -> Logger:
@@ -75,7 +87,12 @@ def _wandb(directory: Path, *, online: bool, **options: Any) -> Logger:
     directory.mkdir(parents=True, exist_ok=True)
     settings = wandb.Settings(console="off", silent=True)
     run = wandb.init(
-        dir=directory, mode="online" if online else "offline", reinit="finish_previous", settings=settings, **options
+        dir=directory,
+        mode="online" if online else "offline",
+        reinit="finish_previous",
+        settings=settings,
+        resume="allow" if online and options.get("id") else None,
+        **options,
     )
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)

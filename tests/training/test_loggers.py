@@ -36,6 +36,15 @@ def test_csv_into_a_place_that_cannot_be_written(tmp_path: Path) -> None:
         make_logger("csv", tmp_path / "file")
 
 
+def test_what_was_logged_before_a_stop_stays(tmp_path: Path) -> None:
+    for epochs in (1, 2, 3):
+        logger = make_logger("csv", tmp_path)
+        fit(tiny.network(), tiny.loader(), None, Recipe(epochs=epochs), logger=logger, progress=False, seed=0)
+        close_logger(logger)
+    found = {path.parent.name: len(path.read_text().splitlines()) for path in tmp_path.glob("csv*/metrics.csv")}
+    assert found.keys() == {"csv", "csv-1", "csv-2"} and found["csv-1"] < found["csv-2"] < found["csv"]
+
+
 @pytest.mark.filterwarnings("default")
 def test_wandb_is_offline_by_default_and_writes_below_the_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
