@@ -79,15 +79,17 @@ def main() -> None:
     kills: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
     while len(kills) < options.kills:
-        directory, own = work / f"run{len(runs)}", 0
+        directory, own, spent = work / f"run{len(runs)}", 0, 0.0
         while True:
-            process, after = begin(directory, chosen), draw.uniform(0.15, 1.0) * seconds
+            process, after, since = begin(directory, chosen), draw.uniform(0.15, 1.0) * seconds, time.monotonic()
             try:
                 said, _ = process.communicate(timeout=after if own < 12 else None)
+                spent += time.monotonic() - since
                 break
             except subprocess.TimeoutExpired:
                 process.send_signal(SIGNALS[options.signal])
                 said, _ = process.communicate()
+                spent += time.monotonic() - since
                 own += 1
                 kills.append(
                     {
@@ -99,7 +101,13 @@ def main() -> None:
                 )
         same = process.returncode == 0 and result(directory) == wanted
         runs.append(
-            {"kills": own, "same": same, "status": process.returncode, "said": "" if same else said.decode()[-2000:]}
+            {
+                "kills": own,
+                "same": same,
+                "seconds": round(spent, 2),
+                "status": process.returncode,
+                "said": "" if same else said.decode()[-2000:],
+            }
         )
         print(
             f"run {len(runs)}: {own} kills, {'the same' if same else 'NOT THE SAME'}; {len(kills)} kills so far",
