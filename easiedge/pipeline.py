@@ -23,6 +23,7 @@ from easiedge.fidelity_request import request_of
 from easiedge.latency_table import latency_of_device
 from easiedge.model.gates import masked
 from easiedge.model.graph import device_of
+from easiedge.plain_values import finite
 from easiedge.report.fidelity_pictures import draw_fidelity
 from easiedge.report.fidelity_record import write_fidelity
 from easiedge.report.fidelity_terminal import fidelity_tables
@@ -31,7 +32,7 @@ from easiedge.report.kept_share_terminal import print_kept_shares
 from easiedge.report.layers_table import layer_rows
 from easiedge.report.metrics import pruning_metrics, training_metrics
 from easiedge.report.network_provenance import network_provenance
-from easiedge.report.record import finite, log_results, log_tables, write_config, write_layers, write_metrics
+from easiedge.report.record import log_results, log_tables, write_config, write_layers, write_metrics
 from easiedge.report.sensitivity_pictures import draw_sensitivity
 from easiedge.report.sensitivity_record import LayerSensitivity, rows_of
 from easiedge.report.sensitivity_terminal import print_sensitivity

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from typing import Any
 
 from easiedge.errors import RunError
+from easiedge.plain_values import finite
 from easiedge.report.comparison_values import Comparison, Difference, Row
 from easiedge.report.paired import PairedDifference, Spread
-from easiedge.report.record import finite
 
 SCHEMA = 1
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from easiedge.atomic import write_atomically
-from easiedge.report.record import finite
+from easiedge.plain_values import finite
 from easiedge.scoring.agreement import Agreement, Estimate, paired_difference
 
 

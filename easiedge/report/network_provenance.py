@@ -13,8 +13,8 @@ from easiedge.assembly import Parts
 from easiedge.data.image_data import ImageData
 from easiedge.deploy.image_input import ImageInput, image_input
 from easiedge.errors import DataError
+from easiedge.plain_values import finite
 from easiedge.report.metrics import versions
-from easiedge.report.record import finite
 from easiedge.unit import FilterMask
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from easiedge.atomic import write_atomically
+from easiedge.plain_values import finite
 from easiedge.report.kept_share import KeptShares
 from easiedge.report.kept_share_picture import draw_kept_shares
 from easiedge.report.layers_table import LayerRow, as_csv
@@ -76,15 +76,6 @@ def flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif isinstance(value, int | float | str):
             result[f"{prefix}{key}"] = value
     return result
-
-
-def finite(value: Any) -> Any:
-    """The value with every figure that is not finite replaced by None, through mappings and lists."""
-    if isinstance(value, Mapping):
-        return {k: finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def log_tables(

@@ -12,7 +12,7 @@ from typing import Any
 
 from easiedge.atomic import write_atomically
 from easiedge.errors import EasiEdgeError
-from easiedge.report.record import finite
+from easiedge.plain_values import finite
 
 FILE = "sensitivity.json"
 KIND = "layer_sensitivity"

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from easiedge.report.page.links import link, shown
+from easiedge.report.page.links import shown
 from easiedge.report.page.sections import Section
+from easiedge.report.page.studies import studies
 from easiedge.report.runs.find import FoundRuns, SkippedRun
 
 MOST_LISTED = 300
@@ -45,7 +46,7 @@ def head_of(
         left_out.append((f"{len(rows):,} not finished", rows[:MOST_LISTED], max(len(rows) - MOST_LISTED, 0)))
     return {
         "title": title or _title(sections, len(runs)), "summary": _summary(found, len(skipped)), "facts": facts, "notes": notes,
-        "left_out": left_out, "comparisons": [(shown(p, found.root), link(p, out)) for p in _tables(found.comparisons)],
+        "left_out": left_out, "studies": studies(found.comparisons, found.root, out),
     }  # fmt: skip
 
 
@@ -62,8 +63,3 @@ def _summary(found: FoundRuns, skipped: int) -> str:
     if found.unfinished:
         parts.append(f"{len(found.unfinished):,} {'is' if len(found.unfinished) == 1 else 'are'} not finished")
     return f"Of what lies below {shown(found.root, found.root.parent)}: {', '.join(parts)}."
-
-
-def _tables(comparisons: Sequence[Path]) -> list[Path]:
-    """``comparison.md`` beside each study, or the study itself."""
-    return [p.with_suffix(".md") if p.with_suffix(".md").is_file() else p for p in comparisons]

@@ -1,0 +1,68 @@
+"""Paired comparisons on the page: every figure of the study's tables, escaped, and nothing from a file that cannot be read."""
+
+import html
+import json
+from pathlib import Path
+
+import pytest
+from runs_on_disk import write_run
+
+from easiedge.report.page import studies
+from easiedge.report.page.command import report
+
+STUDY = Path(__file__).parents[3] / "experiments" / "global_vs_layerwise" / "results" / "digits.json"
+
+
+@pytest.fixture
+def page(tmp_path):
+    def made(text):
+        write_run(tmp_path / "run")
+        (tmp_path / "comparison.json").write_text(text)
+        assert report([str(tmp_path)]) == 0
+        return (tmp_path / "report" / "index.html").read_text()
+
+    return made
+
+
+def test_all_tables_are_there(page):
+    text = page(STUDY.read_text())
+    for title in ("Global minus layerwise", "Minus easiedge joint_information_gain at the same scope", "All rows"):
+        assert f"<summary>{title}</summary>" in text
+    assert "+1.14 [+0.52, +1.76]" in text and "0.055" in text  # easiedge joint, 90 %
+    assert "99.11 ± 0.18" in text  # the control
+    assert '<a href="#studies">' in text and 'href="../comparison.json"' in text
+
+
+def test_names_are_escaped(page):
+    record = json.loads(STUDY.read_text())
+    record["rows"][1]["method"] = evil = "<img src=x onerror=alert(1)>"
+    record["differences"][0]["left"] = f"{evil}, global"
+    record["notes"] = [evil]
+    text = page(json.dumps(record))
+    assert evil not in text and text.count(html.escape(evil)) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[", "null", '{"schema": 1}', '{"schema": 7}', json.dumps({"schema": 1, "rows": 3})]
+)
+def test_what_cannot_be_read_is_said_and_linked(page, text):
+    found = page(text)
+    assert "its tables are not shown: " in found and "comparison.json</a>" in found and "<summary>All rows" not in found
+
+
+def test_values_of_the_wrong_kind(page):
+    record = json.loads(STUDY.read_text())
+    record["about"] = {"model": 1}
+    assert "its tables are not shown: " in page(json.dumps(record))
+
+
+def test_many_rows_and_many_studies_are_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "MOST_ROWS", 5)
+    monkeypatch.setattr(studies, "MOST_STUDIES", 2)
+    paths = [tmp_path / str(n) / "comparison.json" for n in range(3)]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(STUDY.read_text())
+    found = studies.studies(paths, tmp_path, tmp_path / "report")
+    assert [bool(study["tables"]) for study in found] == [True, True, False] and found[2]["link"]
+    assert all(len(table["rows"]) == 5 and table["more"] > 0 for table in found[0]["tables"])
