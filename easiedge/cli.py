@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from easiedge.launch import FOLDER, LOST, follow_parent, launch, launched, own_place
 from easiedge.plain_text import plain
 from easiedge.training.resume.halt import Terminated, stoppable
 
@@ -31,6 +34,7 @@ PLAIN = (
     "bench",
     "workspace",
 )  # commands with arguments of their own instead of Hydra's overrides
+SEVERAL = ("train", "prune")  # commands that several processes can share
 ASSUMED = {"latency": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 INTERRUPTED, TERMINATED = 130, 143  # exit statuses
@@ -99,8 +103,16 @@ def with_assumed(command: str, overrides: list[str]) -> list[str]:
 
 def refuse(message: str) -> int:
     """Say in one line what was wrong with the request; exit status 2."""
-    print(f"easiedge: {plain(' '.join(message.split()))}", file=sys.stderr)
-    return 2
+    return _say(plain(" ".join(message.split())), 2)
+
+
+def _say(message: str, status: int) -> int:
+    """One line on stderr, from one of the processes of a run; returns the exit status."""
+    group = sys.modules.get("easiedge.processes")
+    place = own_place()
+    if group.speaks(status) if group is not None and group.met() else place is None or place.rank == 0:
+        print(f"easiedge: {message}", file=sys.stderr, flush=True)
+    return status
 
 
 def _guarded(job: Callable[[], int]) -> int:
@@ -109,25 +121,32 @@ def _guarded(job: Callable[[], int]) -> int:
     try:
         return job()
     except KeyboardInterrupt:
-        print("easiedge: interrupted; what was finished is kept", file=sys.stderr)
-        return INTERRUPTED
+        return _say("interrupted; what was finished is kept", INTERRUPTED)
     except SystemExit as stop:  # Hydra's own --help and the like
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else refuse(str(stop.code))
     except Terminated:
-        print("easiedge: terminated; what was finished is kept", file=sys.stderr)
-        return TERMINATED
+        return _say("terminated; what was finished is kept", TERMINATED)
     except BaseException as error:
         if debug:
             raise
+        from easiedge.errors import ProcessError
         from easiedge.refusal import first_line, wrong_request
 
+        if isinstance(error, ProcessError):
+            return _lost(str(error))
         if (wrong := wrong_request(error)) is not None:
             return refuse(wrong)
-        print(
-            f"easiedge: broke while running: {type(error).__name__}: {plain(first_line(error))} (EASIEDGE_DEBUG=1 shows where)",
-            file=sys.stderr,
-        )
-        return 1
+        what = f"{type(error).__name__}: {plain(first_line(error))}"
+        return _say(f"broke while running: {what} (EASIEDGE_DEBUG=1 shows where)", 1)
+
+
+def _lost(message: str) -> int:
+    """Another process of the run is gone: what it said is its exit status; `launch`, if it started this one, sees which and why."""
+    if launched():
+        return LOST
+    from easiedge.processes import said
+
+    return said(_say(message, 1))
 
 
 def _plain(command: str, arguments: list[str]) -> int:
@@ -156,8 +175,6 @@ def _plain(command: str, arguments: list[str]) -> int:
 def _hydra(command: str, overrides: list[str]) -> int:
     """Compose the configuration and run the command's job, once or as a sweep."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us, not to Hydra's own reporting
-    import hydra
-
     from easiedge.configuration import check_overrides
     from easiedge.resume import resumed_overrides
 
@@ -165,7 +182,54 @@ def _hydra(command: str, overrides: list[str]) -> int:
     if not folder.is_dir():
         return refuse(f"the configuration folder {folder} is missing: install easiedge again")
     overrides = with_assumed(command, resumed_overrides(command, overrides))
-    check_overrides(folder, overrides)
+    cfg = check_overrides(folder, overrides)
+    place = own_place()
+    if cfg is not None and (cfg.trainer.processes != 1 or place is not None):
+        from easiedge.configuration import processes_asked_for
+
+        wanted = processes_asked_for(cfg.trainer, place)
+        if command not in SEVERAL or {"-m", "--multirun"} & {*overrides}:
+            return refuse(
+                f"trainer.processes={wanted} is for one easiedge train or easiedge prune without -m: "
+                f"leave it out of easiedge {command}{' -m' if command in SEVERAL else ''}"
+            )
+        if place is None:
+            return launch(wanted, [command, *overrides])
+        from easiedge.processes import joined
+
+        if launched():
+            follow_parent()
+        with joined(place, cfg.trainer.timeout), tempfile.TemporaryDirectory(dir=os.environ.get(FOLDER)) as aside:
+            overrides = [*(o for o in overrides if "trainer.processes=" not in o), f"trainer.processes={wanted}"]
+            if place.rank == 0:
+                return _job(command, folder, overrides)
+            with silent():
+                return _job(command, folder, beside(overrides, aside))
+    return _job(command, folder, overrides)
+
+
+def beside(overrides: Sequence[str], folder: str) -> list[str]:
+    """The overrides of a process beside the first: it computes the same, and leaves no trace but in ``folder``."""
+    kept = [o for o in overrides if not o.lstrip("+~").startswith(("hydra", "logger"))]
+    return [*kept, "logger=none", "trainer.progress=false", "hydra.output_subdir=null", "hydra/job_logging=none",
+            "hydra/hydra_logging=none", f"hydra.run.dir={folder}"]  # fmt: skip
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Nothing is shown within; what ends the process is said outside."""
+    import logging
+
+    handler = logging.NullHandler()
+    logging.getLogger().addHandler(handler)  # or warnings would be shown for want of a handler
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+def _job(command: str, folder: Path, overrides: list[str]) -> int:
+    """Run the command's job, once or as a sweep."""
+    import hydra
+
     os.environ.setdefault("WANDB_SILENT", "true")
     if command == "compare" and {"-m", "--multirun"} & {*overrides}:
         return refuse("compare runs many already: give lists instead of -m, compare.budgets=[0.3,0.5] for example")
