@@ -203,8 +203,8 @@ class ADMMCallback(Callback):
         """The mask of the current weights, checked, and the same on every process."""
         with evaluating(network), torch.enable_grad():
             mask = self.choose(network)
-        mask.check(self.groups)
         mask = told(trainer.strategy.broadcast(mask))  # of Lightning's processes, or of easiedge's
+        mask.check(self.groups)
         return FilterMask({name: keep.cpu() for name, keep in mask.keep.items()})
 
     def _refitted(self, network: nn.Module, mask: FilterMask) -> dict[str, torch.Tensor] | None:

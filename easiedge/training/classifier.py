@@ -55,8 +55,8 @@ class Classifier(LightningModule):
         for tutor in self._tutor:
             tutor.to(self.device)
 
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor | dict[str, Tensor]:
-        """The recipe's loss on ``(inputs, targets)``; with several processes this one's addend of it, and the sum of all.
+    def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """The recipe's loss on ``(inputs, targets)``: this process's addend of it, to differentiate, and that of the whole batch.
 
         Raises:
             DataError: one image alone, in a network with batch norm.
@@ -69,7 +69,7 @@ class Classifier(LightningModule):
             outputs = self(inputs)
         loss = self._loss(outputs, inputs, targets)
         if world_size() == 1:
-            return loss
+            return {"loss": loss, WHOLE: loss.detach()}
         loss = loss * (own / images)
         return {"loss": loss, WHOLE: summed(loss.detach().clone())}
 
