@@ -122,8 +122,8 @@ def _handed_on(children: list[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
 def _wait(children: Sequence[subprocess.Popen[bytes]], grace: float, killed: set[int]) -> None:
     """Until all have ended; the last ``grace`` seconds after the first that did not end well."""
     failed: float | None = None
-    while any(child.poll() is None for child in children):
-        if failed is None and any(child.returncode for child in children):
+    while None in (codes := [child.poll() for child in children]):
+        if failed is None and any(codes):
             failed = time.monotonic()
         if failed is not None and time.monotonic() - failed > grace:
             for number, child in enumerate(children):
