@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from easiedge.launch import FOLDER, LOST, follow_parent, launch, launched, own_place
+from easiedge.beside import beside, silent
+from easiedge.launch import FOLDER, LOST, Place, follow_parent, launch, launched, own_place
 from easiedge.plain_text import plain
 from easiedge.training.resume.halt import Terminated, stoppable
 
@@ -51,6 +51,7 @@ examples:
   easiedge prune                                                        digits, half of the filters
   easiedge prune data=mnist data.root=DIR budget.filters_removed=0.8
   easiedge prune data=cifar10 model=vgg16 weights=FILE budget.macs_removed=0.5 method=one_shot
+  easiedge prune data=cifar10 model=vgg16 trainer.processes=4           one run in four processes of this machine
   easiedge score data=cifar10 data.root=DIR model=resnet56 weights=FILE fidelity.share=0.25
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
   easiedge compare compare.budgets=[0.3,0.5,0.7] compare.seeds=5
@@ -185,45 +186,33 @@ def _hydra(command: str, overrides: list[str]) -> int:
     cfg = check_overrides(folder, overrides)
     place = own_place()
     if cfg is not None and (cfg.trainer.processes != 1 or place is not None):
-        from easiedge.configuration import processes_asked_for
-
-        wanted = processes_asked_for(cfg.trainer, place)
-        if command not in SEVERAL or {"-m", "--multirun"} & {*overrides}:
-            return refuse(
-                f"trainer.processes={wanted} is for one easiedge train or easiedge prune without -m: "
-                f"leave it out of easiedge {command}{' -m' if command in SEVERAL else ''}"
-            )
-        if place is None:
-            return launch(wanted, [command, *overrides])
-        from easiedge.processes import joined
-
-        if launched():
-            follow_parent()
-        with joined(place, cfg.trainer.timeout), tempfile.TemporaryDirectory(dir=os.environ.get(FOLDER)) as aside:
-            overrides = [*(o for o in overrides if "trainer.processes=" not in o), f"trainer.processes={wanted}"]
-            if place.rank == 0:
-                return _job(command, folder, overrides)
-            with silent():
-                return _job(command, folder, beside(overrides, aside))
+        return _in_processes(command, folder, overrides, cfg, place)
     return _job(command, folder, overrides)
 
 
-def beside(overrides: Sequence[str], folder: str) -> list[str]:
-    """The overrides of a process beside the first: it computes the same, and leaves no trace but in ``folder``."""
-    kept = [o for o in overrides if not o.lstrip("+~").startswith(("hydra", "logger"))]
-    return [*kept, "logger=none", "trainer.progress=false", "hydra.output_subdir=null", "hydra/job_logging=none",
-            "hydra/hydra_logging=none", f"hydra.run.dir={folder}"]  # fmt: skip
+def _in_processes(command: str, folder: Path, overrides: list[str], cfg: Any, place: Place | None) -> int:
+    """Start the processes of one run, or, in one of them, join the others and run the job."""
+    from easiedge.configuration import processes_asked_for
 
+    wanted = processes_asked_for(cfg.trainer, place)
+    sweep = bool({"-m", "--multirun"} & {*overrides}) or str(cfg.hydra.mode).endswith("MULTIRUN")
+    if command not in SEVERAL or sweep:
+        return refuse(
+            f"trainer.processes={wanted} is for one easiedge train or easiedge prune without -m: "
+            f"leave it out of easiedge {command}{' -m' if command in SEVERAL else ''}"
+        )
+    if place is None:
+        return launch(wanted, [command, *overrides])
+    from easiedge.processes import joined
 
-@contextmanager
-def silent() -> Iterator[None]:
-    """Nothing is shown within; what ends the process is said outside."""
-    import logging
-
-    handler = logging.NullHandler()
-    logging.getLogger().addHandler(handler)  # or warnings would be shown for want of a handler
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        yield
+    if launched():
+        follow_parent()
+    overrides = [*(o for o in overrides if not o.startswith("trainer.processes=")), f"trainer.processes={wanted}"]
+    with joined(place, cfg.trainer.timeout), tempfile.TemporaryDirectory(dir=os.environ.get(FOLDER)) as aside:
+        if place.rank == 0:
+            return _job(command, folder, overrides)
+        with silent():
+            return _job(command, folder, beside(overrides, aside))
 
 
 def _job(command: str, folder: Path, overrides: list[str]) -> int:
