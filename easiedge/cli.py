@@ -176,7 +176,7 @@ def _plain(command: str, arguments: list[str]) -> int:
 def _hydra(command: str, overrides: list[str]) -> int:
     """Compose the configuration and run the command's job, once or as a sweep."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us, not to Hydra's own reporting
-    from easiedge.configuration import check_overrides
+    from easiedge.configuration import check_overrides, processes_asked_for
     from easiedge.resume import resumed_overrides
 
     folder = conf_dir()
@@ -185,16 +185,13 @@ def _hydra(command: str, overrides: list[str]) -> int:
     overrides = with_assumed(command, resumed_overrides(command, overrides))
     cfg = check_overrides(folder, overrides)
     place = own_place()
-    if cfg is not None and (cfg.trainer.processes != 1 or place is not None):
-        return _in_processes(command, folder, overrides, cfg, place)
+    if cfg is not None and (wanted := processes_asked_for(cfg.trainer, place)) > 1:
+        return _in_processes(wanted, command, folder, overrides, cfg, place)
     return _job(command, folder, overrides)
 
 
-def _in_processes(command: str, folder: Path, overrides: list[str], cfg: Any, place: Place | None) -> int:
+def _in_processes(wanted: int, command: str, folder: Path, overrides: list[str], cfg: Any, place: Place | None) -> int:
     """Start the processes of one run, or, in one of them, join the others and run the job."""
-    from easiedge.configuration import processes_asked_for
-
-    wanted = processes_asked_for(cfg.trainer, place)
     sweep = bool({"-m", "--multirun"} & {*overrides}) or str(cfg.hydra.mode).endswith("MULTIRUN")
     if command not in SEVERAL or sweep:
         return refuse(
