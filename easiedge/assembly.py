@@ -26,6 +26,7 @@ from easiedge.model.architecture import describe
 from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.weights import load_weights
+from easiedge.processes import first, first_before_the_others, same_network, world_size
 from easiedge.projection.budget import limits, slack
 from easiedge.resume import FOLDER, SCORES, identity, run_memory
 from easiedge.schedule.outcome import Schedule
@@ -102,6 +103,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     if not isinstance(cfg.seed, int) or cfg.seed < 0:
         raise EasiEdgeError(f"seed={cfg.seed} must be a whole number from 0")
     budget = make_budget(cfg.budget)
+    check_trainer(cfg.trainer.options)
     selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
     recipes = {name: instantiate(recipe) for name, recipe in cfg.recipe.items()}
     directory = Path(HydraConfig.get().runtime.output_dir)
@@ -110,8 +112,9 @@ def _assemble(cfg: DictConfig) -> Parts:
     selection = replace(selection, scorer=SharedScores(Store(scores)))
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data)
-    data.setup()
-    network = make_network(cfg, data)
+    with first_before_the_others():  # which then find what it fetched and decoded
+        data.setup()
+    network = same_network(make_network(cfg, data))
     images = min(CALIBRATION_IMAGES, len(data.train)) if cfg.calibration.images is None else cfg.calibration.images
     calibration = data.calibration_batches(images, cfg.calibration.batch_size, cfg.seed)
     example = calibration[0][0][:2]
@@ -134,7 +137,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     )  # fmt: skip
     stages = Stages(
         data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger, seed=cfg.seed,
-        progress=cfg.trainer.progress, directory=directory, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
+        progress=cfg.trainer.progress, directory=directory if first() else None, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
         curves=Curves(directory / "curves.csv"), memory=run_memory(cfg, network, directory),
         quality=KnownQuality(None if shared is None else Store(shared / "quality")),
     )  # fmt: skip
@@ -190,6 +193,23 @@ def _names(cfg: DictConfig) -> Names:
 def _title(names: Names, seed: int, directory: Path) -> str:
     """What loggers call the run; the jobs of a sweep are told apart by their directories."""
     return "-".join([names.method, names.model, names.data, str(seed), *([directory.name] if names.sweep else [])])
+
+
+def check_trainer(options: DictConfig) -> None:
+    """Refuse what would make Lightning start processes by itself, or stop each of them by its own clock.
+
+    Raises:
+        EasiEdgeError: says what to give instead.
+    """
+    devices = options.get("devices", 1)
+    one = devices == 1 or (OmegaConf.is_list(devices) and len(devices) == 1)
+    if not one or options.get("num_nodes", 1) != 1 or options.get("strategy", "auto") != "auto":
+        raise EasiEdgeError(
+            "trainer.options.devices, num_nodes and strategy would make Lightning start processes that know nothing of one another: "
+            "give trainer.processes=N, or start easiedge by torchrun"
+        )
+    if world_size() > 1 and options.get("max_time") is not None:
+        raise EasiEdgeError("trainer.options.max_time stops each process by its own clock: leave it out with several")
 
 
 def make_budget(cfg: DictConfig) -> Budget:

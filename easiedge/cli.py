@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from easiedge.beside import beside, silent
+from easiedge.launch import FOLDER, LOST, Place, follow_parent, launch, launched, own_place
 from easiedge.plain_text import plain
 from easiedge.training.resume.halt import Terminated, stoppable
 
@@ -31,6 +34,7 @@ PLAIN = (
     "bench",
     "workspace",
 )  # commands with arguments of their own instead of Hydra's overrides
+SEVERAL = ("train", "prune")  # commands that several processes can share
 ASSUMED = {"latency": ("device=this_machine",)}  # options that a command takes unless told otherwise
 
 INTERRUPTED, TERMINATED = 130, 143  # exit statuses
@@ -47,6 +51,7 @@ examples:
   easiedge prune                                                        digits, half of the filters
   easiedge prune data=mnist data.root=DIR budget.filters_removed=0.8
   easiedge prune data=cifar10 model=vgg16 weights=FILE budget.macs_removed=0.5 method=one_shot
+  easiedge prune data=cifar10 model=vgg16 trainer.processes=4           one run in four processes of this machine
   easiedge score data=cifar10 data.root=DIR model=resnet56 weights=FILE fidelity.share=0.25
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
   easiedge compare compare.budgets=[0.3,0.5,0.7] compare.seeds=5
@@ -99,8 +104,16 @@ def with_assumed(command: str, overrides: list[str]) -> list[str]:
 
 def refuse(message: str) -> int:
     """Say in one line what was wrong with the request; exit status 2."""
-    print(f"easiedge: {plain(' '.join(message.split()))}", file=sys.stderr)
-    return 2
+    return _say(plain(" ".join(message.split())), 2)
+
+
+def _say(message: str, status: int) -> int:
+    """One line on stderr, from one of the processes of a run; returns the exit status."""
+    group = sys.modules.get("easiedge.processes")
+    place = own_place()
+    if group.speaks(status) if group is not None and group.met() else place is None or place.rank == 0:
+        print(f"easiedge: {message}", file=sys.stderr, flush=True)
+    return status
 
 
 def _guarded(job: Callable[[], int]) -> int:
@@ -109,25 +122,32 @@ def _guarded(job: Callable[[], int]) -> int:
     try:
         return job()
     except KeyboardInterrupt:
-        print("easiedge: interrupted; what was finished is kept", file=sys.stderr)
-        return INTERRUPTED
+        return _say("interrupted; what was finished is kept", INTERRUPTED)
     except SystemExit as stop:  # Hydra's own --help and the like
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else refuse(str(stop.code))
     except Terminated:
-        print("easiedge: terminated; what was finished is kept", file=sys.stderr)
-        return TERMINATED
+        return _say("terminated; what was finished is kept", TERMINATED)
     except BaseException as error:
         if debug:
             raise
+        from easiedge.errors import ProcessError
         from easiedge.refusal import first_line, wrong_request
 
+        if isinstance(error, ProcessError):
+            return _lost(str(error))
         if (wrong := wrong_request(error)) is not None:
             return refuse(wrong)
-        print(
-            f"easiedge: broke while running: {type(error).__name__}: {plain(first_line(error))} (EASIEDGE_DEBUG=1 shows where)",
-            file=sys.stderr,
-        )
-        return 1
+        what = f"{type(error).__name__}: {plain(first_line(error))}"
+        return _say(f"broke while running: {what} (EASIEDGE_DEBUG=1 shows where)", 1)
+
+
+def _lost(message: str) -> int:
+    """Another process of the run is gone: what it said is its exit status; `launch`, if it started this one, sees which and why."""
+    if launched():
+        return LOST
+    from easiedge.processes import said
+
+    return said(_say(message, 1))
 
 
 def _plain(command: str, arguments: list[str]) -> int:
@@ -156,16 +176,46 @@ def _plain(command: str, arguments: list[str]) -> int:
 def _hydra(command: str, overrides: list[str]) -> int:
     """Compose the configuration and run the command's job, once or as a sweep."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us, not to Hydra's own reporting
-    import hydra
-
-    from easiedge.configuration import check_overrides
+    from easiedge.configuration import check_overrides, processes_asked_for
     from easiedge.resume import resumed_overrides
 
     folder = conf_dir()
     if not folder.is_dir():
         return refuse(f"the configuration folder {folder} is missing: install easiedge again")
     overrides = with_assumed(command, resumed_overrides(command, overrides))
-    check_overrides(folder, overrides)
+    cfg = check_overrides(folder, overrides)
+    place = own_place()
+    if cfg is not None and (wanted := processes_asked_for(cfg.trainer, place)) > 1:
+        return _in_processes(wanted, command, folder, overrides, cfg, place)
+    return _job(command, folder, overrides)
+
+
+def _in_processes(wanted: int, command: str, folder: Path, overrides: list[str], cfg: Any, place: Place | None) -> int:
+    """Start the processes of one run, or, in one of them, join the others and run the job."""
+    sweep = bool({"-m", "--multirun"} & {*overrides}) or str(cfg.hydra.mode).endswith("MULTIRUN")
+    if command not in SEVERAL or sweep:
+        return refuse(
+            f"trainer.processes={wanted} is for one easiedge train or easiedge prune without -m: "
+            f"leave it out of easiedge {command}{' -m' if command in SEVERAL else ''}"
+        )
+    if place is None:
+        return launch(wanted, [command, *overrides])
+    from easiedge.processes import joined
+
+    if launched():
+        follow_parent()
+    overrides = [*(o for o in overrides if not o.startswith("trainer.processes=")), f"trainer.processes={wanted}"]
+    with joined(place, cfg.trainer.timeout), tempfile.TemporaryDirectory(dir=os.environ.get(FOLDER)) as aside:
+        if place.rank == 0:
+            return _job(command, folder, overrides)
+        with silent():
+            return _job(command, folder, beside(overrides, aside))
+
+
+def _job(command: str, folder: Path, overrides: list[str]) -> int:
+    """Run the command's job, once or as a sweep."""
+    import hydra
+
     os.environ.setdefault("WANDB_SILENT", "true")
     if command == "compare" and {"-m", "--multirun"} & {*overrides}:
         return refuse("compare runs many already: give lists instead of -m, compare.budgets=[0.3,0.5] for example")

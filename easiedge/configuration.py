@@ -14,12 +14,17 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from easiedge.errors import EasiEdgeError
+from easiedge.launch import Place
+from easiedge.plain_values import is_number, is_whole
 
 SWEEPER = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
 
 
-def check_overrides(folder: Path, arguments: list[str]) -> None:
+def check_overrides(folder: Path, arguments: list[str]) -> DictConfig | None:
     """Compose each single value of the overrides once; raises with the available options when one is wrong.
+
+    Returns:
+        The configuration, of a sweep with the first values; None where flags such as ``--help`` ask for something else.
 
     Raises:
         EasiEdgeError: an unknown option of a group, with the list of those that exist; a budget or an objective that cannot be.
@@ -28,7 +33,7 @@ def check_overrides(folder: Path, arguments: list[str]) -> None:
     flags = [a for a in arguments if a.startswith("-")]
     overrides = [a for a in arguments if not a.startswith("-")]
     if any(flag in ("--help", "-h", "--hydra-help", "--info", "-i", "--cfg", "-c") for flag in flags):
-        return
+        return None
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
     except OverrideParseException as error:
@@ -55,6 +60,25 @@ def check_overrides(folder: Path, arguments: list[str]) -> None:
             first.append(text)
     cfg = composed(folder, first, with_hydra=True)
     _check_search(cfg, {o.get_key_element() for o in parsed})
+    return cfg
+
+
+def processes_asked_for(trainer: DictConfig, place: Place | None) -> int:
+    """How many processes ``trainer`` asks for, or ``place`` says that there are.
+
+    Raises:
+        EasiEdgeError: not a number of processes, another one than torchrun has started, or a ``timeout`` that is no time.
+    """
+    asked, timeout = trainer.processes, trainer.timeout
+    if not is_whole(asked) or asked < 1:
+        raise EasiEdgeError(f"trainer.processes={asked} must be a whole number from 1")
+    if not is_number(timeout) or not timeout > 0:
+        raise EasiEdgeError(f"trainer.timeout={timeout} must be a number of seconds above 0: 1800 for example")
+    if place is None:
+        return asked
+    if asked not in (1, place.size):
+        raise EasiEdgeError(f"trainer.processes={asked}, and {place.size} were started: leave trainer.processes out")
+    return place.size
 
 
 def values_of(override: Override) -> list[Any]:

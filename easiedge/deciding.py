@@ -14,6 +14,7 @@ WITHOUT_EFFECT = (
     "objectives",
     "sweep",
     "trainer.progress",
+    "trainer.timeout",
     "data.download",
     "hydra",
 )

@@ -20,6 +20,7 @@ from easiedge.deploy.latency.table import LatencyTable
 from easiedge.deploy.latency.table_file import load_table, save_table
 from easiedge.deploy.latency.widths import layer_widths
 from easiedge.errors import EasiEdgeError
+from easiedge.processes import by_the_first
 from easiedge.report.bar import Bar
 from easiedge.unit import FilterGroup
 
@@ -87,7 +88,9 @@ def device_of_run(
         kept = (shared or directory) / (
             TABLE if shared is None else f"latency-{_key(cfg, network, groups, example)}.json"
         )
-        table = load_table(kept) if kept.is_file() else measured_table(network, groups, example, cfg, seed)
+        table = by_the_first(
+            lambda: load_table(kept) if kept.is_file() else measured_table(network, groups, example, cfg, seed)
+        )
         save_table(table, kept)
         save_table(table, directory / TABLE)
     else:
@@ -96,7 +99,8 @@ def device_of_run(
             return None
         table = found
     latency = table.network(network, groups, example)
-    return Device(table, latency, device_clock(table, network, example))
+    clock = device_clock(table, network, example)
+    return Device(table, latency, None if clock is None else lambda timed: by_the_first(lambda: clock(timed)))
 
 
 def _key(cfg: DictConfig, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor) -> str:

@@ -45,3 +45,7 @@ class NotFiniteError(TrainingError):
 
 class RunError(EasiEdgeError):
     """A run directory, or a folder of them, that cannot be read; names the file and what is wrong in it."""
+
+
+class ProcessError(EasiEdgeError):
+    """Another process of the same run has ended, or does not answer."""

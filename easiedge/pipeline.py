@@ -18,12 +18,14 @@ from torch import nn
 from easiedge.assembly import Parts, assemble
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.provenance import add_provenance
+from easiedge.errors import ProcessError
 from easiedge.fidelity import fidelity
 from easiedge.fidelity_request import request_of
 from easiedge.latency_table import latency_of_device
 from easiedge.model.gates import masked
 from easiedge.model.graph import device_of
 from easiedge.plain_values import finite
+from easiedge.processes import told
 from easiedge.report.fidelity_pictures import draw_fidelity
 from easiedge.report.fidelity_record import write_fidelity
 from easiedge.report.fidelity_terminal import fidelity_tables
@@ -69,14 +71,14 @@ def resumable(job: Callable[[DictConfig], dict[str, Any]]) -> Callable[[DictConf
     def run(cfg: DictConfig) -> dict[str, Any]:
         directory = Path(HydraConfig.get().runtime.output_dir)
         with locked(directory):
-            metrics = finished_before(cfg, job.__name__, directory)
+            metrics = told(finished_before(cfg, job.__name__, directory))
             if metrics is not None:
                 return metrics
             begin_anew(directory)
             keep_command(job.__name__, directory)
             try:
                 metrics = job(cfg)
-            except (KeyboardInterrupt, Terminated):
+            except (KeyboardInterrupt, Terminated, ProcessError):
                 log.warning("stopped: easiedge %s resume=%s goes on where it was", job.__name__, directory)
                 raise
             finish(cfg, job.__name__, directory)

@@ -55,6 +55,16 @@ def shared_data():
     return folder
 
 
+@pytest.fixture(scope="session")
+def two():
+    """Two processes that have joined: ``two(function, *arguments)`` calls a module's function in both."""
+    from several import Several
+
+    processes = Several(2)
+    yield processes
+    processes.close()
+
+
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """The command line in a folder of its own, with nothing left open in it."""

@@ -12,6 +12,7 @@ from torch import nn
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
 from easiedge.model.restrict import restrict, widen
+from easiedge.processes import told
 from easiedge.projection.budget import limits
 from easiedge.projection.project import choose
 from easiedge.schedule.outcome import Outcome, Task
@@ -55,7 +56,7 @@ class Iterative:
         limits(task.budget, task.groups, cost, chosen.floors)
         least = task.validate(task.network) - self.tolerance
         current: nn.Module = copy.deepcopy(task.network)
-        mask, told = FilterMask.full(task.groups), frozenset[str]()
+        mask, warned = FilterMask.full(task.groups), frozenset[str]()
         for step in range(1, self.steps + 1):
             start = time.perf_counter()
             here = restrict(task.groups, mask)
@@ -66,9 +67,10 @@ class Iterative:
             if step == self.steps and chosen.clock is not None and bounds.has_latency:
                 measured = measuring(current, here, example, chosen.clock)
                 within = held(within, bounds, partial(choose, scores, here, scope=chosen.scope), measured)
+            within = FilterMask(told(within.keep))
             reached = widen(within, mask)
             if self.tolerance >= 1.0:  # no step is taken back, so what has collapsed stays so
-                told = chosen.guard.check(reached, task.groups, told)
+                warned = chosen.guard.check(reached, task.groups, warned)
             fitted, compact = chosen.remove(current, here, within, task.calibration)
             seconds["score"] += time.perf_counter() - start
             if step == self.steps and self.tolerance >= 1.0:  # nothing to check: the closing fine-tuning follows
@@ -86,7 +88,7 @@ class Iterative:
             if accuracy < least:
                 task.note(f"stopped: more than the tolerance of {self.tolerance:.2%} was lost; the step before stays")
                 return self._settled(task, current, mask, seconds, reached=False)
-            told = chosen.guard.check(reached, task.groups, told)
+            warned = chosen.guard.check(reached, task.groups, warned)
             current, mask = tuned, reached
         return self._settled(task, current, mask, seconds, reached=True)
 

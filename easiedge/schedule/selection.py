@@ -10,6 +10,7 @@ from typing import Any
 from torch import fx, nn
 
 from easiedge.model.device_latency import DeviceLatency
+from easiedge.processes import same_network, told
 from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.scoring.batches import inputs_of
@@ -91,13 +92,14 @@ class Selection:
         options = dict(self.options)
         if readjust is not None and accepts(self.criterion, "readjust"):
             options["readjust"] = readjust
-        return select(
+        mask = select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
             compensation=self.compensation, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock, min_units=self.min_units,
             max_ratio=self.max_ratio, round_to=self.round_to, collapse=self.collapse if guarded else "ignore",
             collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress,
             scorer=self.scorer, **options,
         )  # fmt: skip
+        return FilterMask(told(mask.keep))
 
     def remove(
         self, network: nn.Module, groups: Sequence[FilterGroup], mask: FilterMask, batches: Sequence[Any]
@@ -106,4 +108,7 @@ class Selection:
         if self.compensation != "least_squares":
             return copy.deepcopy(network), shrink(network, groups, mask, inputs_of(batches[0])[:2])
         session = Compensation(network, groups, batches, ridge=self.ridge, positions=self.positions)
-        return session.compensated(mask)
+        fitted, compact = session.compensated(mask)
+        same_network(fitted)
+        same_network(compact)
+        return fitted, compact

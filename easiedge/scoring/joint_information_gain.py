@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.gates import columns
+from easiedge.processes import below_one_another, rank, summed, world_size
 from easiedge.scoring.batches import Batches, Tutor
-from easiedge.scoring.taylor_information_gain import fisher_rows
+from easiedge.scoring.taylor_information_gain import fisher_rows, summed_up
 from easiedge.unit import FilterGroup, FilterMask, FilterScores, Interaction
 
 MATRIX_LIMIT = 12_000  # units up to which F [units, units] in float32 (576 MB) is kept
@@ -48,18 +49,19 @@ class Matrix:
         self.total.addmm_(rows.T, rows)
 
     def interaction(self, names: tuple[str, ...], gradient: Tensor, images: int) -> Interaction:
-        """The form over ``images`` images."""
-        return Interaction(names, gradient, fisher=self.total.div_(images))
+        """The form over ``images`` images of all processes."""
+        return Interaction(names, gradient, fisher=summed(self.total).div_(images))
 
 
 class LowRank:
     """Rows of G, at most ``most`` of them: ``4 * most * units`` bytes, twice that while they are put together; later rows are folded in."""
 
     def __init__(self, units: int, memory: int, seed: int) -> None:
-        self.most = memory // (4 * units)
+        self.most = memory // (4 * units * world_size())
         if self.most < 1:
             raise EasiEdgeError(f"memory={memory} holds no row of {units} units: give at least {4 * units} bytes")
         self.parts: list[Tensor] = []
+        self.empty = torch.zeros(0, units)
         self.seen = 0
         self.signs = torch.Generator().manual_seed(seed)
 
@@ -77,8 +79,9 @@ class LowRank:
         self.seen += len(rows)
 
     def interaction(self, names: tuple[str, ...], gradient: Tensor, images: int) -> Interaction:
-        """The form over ``images`` images."""
-        return Interaction(names, gradient, rows=torch.cat(self.parts).div_(images**0.5))
+        """The form over ``images`` images of all processes, whose rows stand one below the other: ``G'G`` is then the sum of theirs."""
+        rows = torch.cat(self.parts) if self.parts else self.empty
+        return Interaction(names, gradient, rows=below_one_another(rows).div_(images**0.5))
 
 
 def joint_information_gain(
@@ -119,7 +122,7 @@ def joint_information_gain(
     if readjust < 0:
         raise EasiEdgeError(f"readjust={readjust} must be 0, or a damping such as 0.1")
     units = sum(g.size for g in groups)
-    form: Matrix | LowRank = Matrix(units) if units <= matrix_limit else LowRank(units, memory, seed + 1)
+    form: Matrix | LowRank = Matrix(units) if units <= matrix_limit else LowRank(units, memory, seed + 1 + rank())
     diagonal, gradient, images = torch.zeros(units, dtype=torch.float64), torch.zeros(units, dtype=torch.float64), 0
     for rows, g, count in fisher_rows(
         model, groups, batches, probe=probe, passes=passes, seed=seed, tutor=tutor, mask=mask, criterion="joint_information_gain", precision=precision,
@@ -130,6 +133,7 @@ def joint_information_gain(
             diagonal += stacked.double().square().sum(0)
         gradient += g
         images += count
+    diagonal, gradient, images = summed_up(diagonal, gradient, images)
     gradient = gradient / images
     gain = 0.5 * diagonal / images - gradient
     values = {name: gain[span] for name, span in columns(groups).items()}

@@ -12,6 +12,7 @@ from torch import nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.graph import device_of
+from easiedge.processes import told
 from easiedge.scoring.activation_entropy import activation_entropy
 from easiedge.scoring.apoz import apoz
 from easiedge.scoring.batches import Batches
@@ -57,6 +58,9 @@ CRITERIA: dict[str, Callable[..., FilterScores]] = {
     "network_slimming": network_slimming,
     "random": random_order,
 }
+
+DIVIDED = ("taylor_information_gain", "joint_information_gain")
+"""What several processes compute together; the others each of them computes, and the first one's are taken."""
 
 
 def criterion_by_name(name: str) -> Callable[..., FilterScores]:
@@ -134,4 +138,5 @@ def score(
     if not groups:
         raise EasiEdgeError("there are no groups to score: give those that find_groups returns, or some of them")
     with torch.inference_mode(False), torch.autocast(device_of(model).type, enabled=False):
-        return function(model, groups, Checked(model, batches), **options)
+        scores = function(model, groups, Checked(model, batches), **options)
+    return scores if criterion in DIVIDED else told(scores)

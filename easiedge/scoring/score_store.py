@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from easiedge.model.digest import UndigestibleError, circumstances, digest
+from easiedge.processes import first, told
 from easiedge.scoring.batches import Batches
 from easiedge.scoring.score import score
 from easiedge.store import Store
@@ -51,14 +52,15 @@ class SharedScores:
             log.debug("scores are not shared: %s", reason)
             self.made += 1
             return score(model, groups, batches, criterion, **options)
-        entry = self.store.get(key)
+        entry = told(self.store.get(key) if first() else None)
         if entry is not None:
             self.found += 1
             log.info("scores of %d units: computed before", sum(g.size for g in groups))
             return from_tensors(*entry)
         scores = score(model, groups, batches, criterion, **options)
         self.made += 1
-        self.store.put(key, *to_tensors(scores))
+        if first():
+            self.store.put(key, *to_tensors(scores))
         return scores
 
 

@@ -24,8 +24,10 @@ from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.gates import columns
+from easiedge.processes import summed
 from easiedge.scoring.batches import Batches, Tutor, told_by
 from easiedge.scoring.gate_gradients import gated_batches
+from easiedge.scoring.own_turns import OwnTurns
 from easiedge.unit import FilterGroup, FilterMask, FilterScores
 
 Probe = Literal["sketch", "exact", "sampled"]
@@ -88,7 +90,7 @@ def fisher_rows(
     criterion: str = "taylor_information_gain",
     precision: str = "float32",
 ) -> Iterator[tuple[list[Tensor], Tensor, int]]:
-    """For each batch: rows of ``G`` (a list of ``[batch, units]``), the sum of the images' ``g`` ``[units]``, and the images.
+    """For each batch, of several processes each batch whose turn it is: rows of ``G`` (a list of ``[batch, units]``), the sum of the images' ``g`` ``[units]``, and the images.
 
     Args:
         model: the network at which to expand.
@@ -104,9 +106,13 @@ def fisher_rows(
             hardware has it, with a rounding error far below that of the random probes.
     """
     vectors, generator = probe_vectors(probe, passes), torch.Generator().manual_seed(seed)
-    units = sum(g.size for g in groups)
-    for number, batch in enumerate(gated_batches(model, groups, batches, criterion, mask, precision=precision)):
-        p = batch.logits.detach().float().softmax(1)
+    units, turns = sum(g.size for g in groups), OwnTurns(batches)
+    if turns.none:
+        return
+    for batch in gated_batches(model, groups, turns, criterion, mask, precision=precision):
+        p, number = batch.logits.detach().float().softmax(1), turns.number
+        for images in turns.passed():  # which other processes look at: what is drawn for them is theirs
+            next(vectors(p.new_zeros(images, p.shape[1]), generator))
         rows = [batch.rows(vector) for vector in vectors(p, generator)]
         gradient = torch.zeros(units, dtype=torch.float64)
         if tutor is not None:
@@ -118,6 +124,12 @@ def fisher_rows(
                 )
             gradient = batch.rows(p - reference, last=True).double().sum(0).cpu()
         yield rows, gradient, len(p)
+
+
+def summed_up(diagonal: Tensor, gradient: Tensor, images: int) -> tuple[Tensor, Tensor, int]:
+    """The sums ``[units]`` and the number of images of all processes."""
+    found = summed(torch.cat([diagonal, gradient, diagonal.new_tensor([images])]))
+    return found[: len(diagonal)], found[len(diagonal) : -1], int(found[-1])
 
 
 def taylor_information_gain(
@@ -145,5 +157,6 @@ def taylor_information_gain(
             diagonal += r.double().square().sum(0).cpu()
         gradient += g
         images += count
+    diagonal, gradient, images = summed_up(diagonal, gradient, images)
     gain = (0.5 * diagonal - gradient) / images
     return FilterScores({name: gain[span] for name, span in columns(groups).items()}, "taylor_information_gain")

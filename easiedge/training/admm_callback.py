@@ -31,6 +31,7 @@ from easiedge.admm import (
 from easiedge.admm.state import Record
 from easiedge.errors import ModelError, TrainingError
 from easiedge.model.graph import evaluating
+from easiedge.processes import same_network, told
 from easiedge.unit import FilterGroup, FilterMask
 
 log = logging.getLogger(__name__)
@@ -170,9 +171,13 @@ class ADMMCallback(Callback):
             )
         mask = self._choose(trainer, network)
         after = step(before, W, mask, self._gated, self._refitted(network, mask))
-        primal = primal_residual(W, after.Z, self._gated)
-        dual = dual_residual(after.Z, before.Z, after.U, self._gated)
-        accuracy = self._accuracy(network, mask)
+        primal, dual, accuracy = told(
+            (
+                primal_residual(W, after.Z, self._gated),
+                dual_residual(after.Z, before.Z, after.U, self._gated),
+                self._accuracy(network, mask),
+            )
+        )
         record: Record = {
             "primal_residual": primal,
             "dual_residual": dual,
@@ -198,15 +203,15 @@ class ADMMCallback(Callback):
         """The mask of the current weights, checked, and the same on every process."""
         with evaluating(network), torch.enable_grad():
             mask = self.choose(network)
+        mask = told(trainer.strategy.broadcast(mask))  # of Lightning's processes, or of easiedge's
         mask.check(self.groups)
-        mask = trainer.strategy.broadcast(mask)
         return FilterMask({name: keep.cpu() for name, keep in mask.keep.items()})
 
     def _refitted(self, network: nn.Module, mask: FilterMask) -> dict[str, torch.Tensor] | None:
         """The refitted parameters, laid out as the network's own."""
         if self.refit is None:
             return None
-        fitted = dict(self.refit(network, mask).named_parameters())
+        fitted = dict(same_network(self.refit(network, mask)).named_parameters())
         W = dict(network.named_parameters())
         return {
             name: torch.empty_like(W[name], requires_grad=False).copy_(fitted[name].detach()) for name in self._gated

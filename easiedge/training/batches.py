@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader
 
 from easiedge.errors import DataError
 from easiedge.model.digest import UndigestibleError
+from easiedge.processes import world_size
+from easiedge.training.parts import own_part_of
 
 BATCH_OF_ONE = (
     "a training batch holds a single image, and batch norm has nothing to average over: "
@@ -36,7 +38,7 @@ class Batches:
         return SizedBatches(loader) if hasattr(loader, "__len__") else Batches(loader)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.batches)
+        return map(own_part_of, self.batches)
 
 
 class SizedBatches(Batches):
@@ -56,7 +58,7 @@ class SizedBatches(Batches):
     def __iter__(self) -> Iterator[Any]:
         skipped, self._skipped = self._skipped, 0
         self.epoch_of_pass = self.epoch
-        yield from islice(self.batches, skipped, None)
+        yield from map(own_part_of, islice(self.batches, skipped, None))
 
     @property
     def epoch(self) -> int:
@@ -94,6 +96,10 @@ def check_batches(network: nn.Module, loader: Iterable[Any]) -> None:
     if isinstance(loader, Iterator):
         raise DataError(
             "the training batches are an iterator, used up after one epoch: pass a DataLoader or a list of batches"
+        )
+    if world_size() > 1 and not (hasattr(loader, "epoch") or isinstance(loader, list | tuple)):
+        raise DataError(
+            "several processes need batches that are the same in each: a list, or what depends on its attribute epoch alone"
         )
     if not isinstance(loader, DataLoader) or loader.batch_size is None or not hasattr(loader.dataset, "__len__"):
         return

@@ -11,12 +11,16 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from easiedge.errors import DataError
+from easiedge.processes import summed, world_size
 from easiedge.training.batches import BATCH_OF_ONE
 from easiedge.training.evaluate import logits_of
 from easiedge.training.learning_rate import SCHEDULES
 from easiedge.training.loss import classification_loss, distillation_loss
 from easiedge.training.optimization import make_optimizer
+from easiedge.training.parts import share_of
 from easiedge.training.recipe import Recipe
+from easiedge.training.step_loss import WHOLE
+from easiedge.training.whole_batch_norm import whole_batch_norm
 
 
 class Classifier(LightningModule):
@@ -51,25 +55,35 @@ class Classifier(LightningModule):
         for tutor in self._tutor:
             tutor.to(self.device)
 
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """The recipe's loss on ``(inputs, targets)``.
+    def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """The recipe's loss on ``(inputs, targets)``: this process's addend of it, to differentiate, and that of the whole batch.
 
         Raises:
             DataError: one image alone, in a network with batch norm.
         """
         inputs, targets = batch[0], batch[1]
-        if len(targets) == 1 and self._normed:
+        own, images = share_of(batch)
+        if images == 1 and self._normed:
             raise DataError(BATCH_OF_ONE)
-        outputs = self(inputs)
-        return self._loss(outputs, inputs, targets)
+        with whole_batch_norm(present=own > 0):
+            outputs = self(inputs)
+        loss = self._loss(outputs, inputs, targets)
+        if world_size() == 1:
+            return {"loss": loss, WHOLE: loss.detach()}
+        loss = loss * (own / images)
+        return {"loss": loss, WHOLE: summed(loss.detach().clone())}
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Loss on the labels and top-1 accuracy."""
         inputs, targets = batch[0], batch[1]
         outputs = self(inputs)
-        right = (outputs.argmax(1) == targets).float().mean()
-        self.log("val_loss", classification_loss(outputs, targets), batch_size=len(targets))
-        self.log("val_accuracy", right, batch_size=len(targets))
+        loss, right = classification_loss(outputs, targets), (outputs.argmax(1) == targets).float().mean()
+        own, images = share_of(batch)
+        if world_size() > 1:
+            both = torch.stack([loss.double() * own, right.double().mul(len(targets)).round() * min(own, 1)])
+            loss, right = (summed(both) / images).float()
+        self.log("val_loss", loss, batch_size=images)
+        self.log("val_accuracy", right, batch_size=images)
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser; the schedule moves every step, or every epoch where the number of steps is not known."""

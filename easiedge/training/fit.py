@@ -16,6 +16,7 @@ from torch import nn
 
 from easiedge.errors import DataError, NotFiniteError
 from easiedge.model.graph import device_of
+from easiedge.processes import first, rank, same_network, told, world_size
 from easiedge.training.batches import NO_BATCHES, Batches, SizedBatches, check_batches, example_inputs
 from easiedge.training.best_epoch import BestEpoch
 from easiedge.training.classifier import Classifier
@@ -28,8 +29,12 @@ from easiedge.training.progress import EpochProgress
 from easiedge.training.quiet import quiet_lightning
 from easiedge.training.recipe import Recipe
 from easiedge.training.resume.memory import StageMemory
+from easiedge.training.resume.random_state import random_state, restore_random_state
 from easiedge.training.resume.remembering import Remembering
+from easiedge.training.summed_gradients import SummedGradients
 from easiedge.training.train_loss import TrainLoss
+
+SEED_STEP = 1_000_003  # between the seeds of two processes
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ def fit(
     keep = best if isinstance(best, BestEpoch) else BestEpoch(network) if best and val_loader is not None else None
     history = History()
     watchers: list[Callback] = [
+        SummedGradients(network),
         FiniteLoss(network),
         NextEpoch(train_loader),
         TrainLoss(),
@@ -123,6 +129,8 @@ def fit(
     home, modes, started = device_of(network), [(m, m.training) for m in network.modules()], time.monotonic()
     if seed is not None:
         pl.seed_everything(seed, workers=True, verbose=False)
+        if not first():
+            torch.manual_seed(seed + SEED_STEP * rank())  # dropout draws for other images
     with quiet_lightning(), nullcontext() if resume is None else resume.stopping():
         options: dict[str, Any] = {
             "max_epochs": max_epochs if max_epochs is not None else recipe.epochs,
@@ -139,6 +147,8 @@ def fit(
             "num_sanity_val_steps": 0,
         }
         options |= dict(trainer_options or {})
+        if world_size() > 1 and torch.cuda.is_available() and options["accelerator"] != "cpu":
+            options["devices"] = [torch.cuda.current_device()]
         if resume is not None:
             options = resume.options(options)
         trainer = pl.Trainer(**options)
@@ -163,6 +173,9 @@ def fit(
                 module.training = mode
         if not history.epochs:
             raise DataError(NO_BATCHES)
+        if world_size() > 1:
+            same_network(network)
+            restore_random_state(told(random_state()))
         seconds = time.monotonic() - started
         if resume is not None:
             resume.finish(seconds)

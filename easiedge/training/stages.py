@@ -17,6 +17,7 @@ from torch import nn
 
 from easiedge.atomic import write_atomically
 from easiedge.errors import NotFiniteError, TrainingError
+from easiedge.processes import told
 from easiedge.training.best_epoch import BestEpoch, snapshot
 from easiedge.training.curves import Curves
 from easiedge.training.divergence import ATTEMPTS, FACTOR, Divergence
@@ -164,9 +165,9 @@ class Stages:
             raise TrainingError(f"{error}; the weights of that state are in {path}") from error
 
     def _quality(self, network: nn.Module) -> tuple[float, float]:
-        right, loss = self.quality(network, self.val_batches)
+        right, loss = told(self.quality(network, self.val_batches))
         return right, -loss
 
     def validate(self, network: nn.Module) -> float:
         """Validation accuracy in [0, 1]."""
-        return self.quality(network, self.val_batches)[0]
+        return told(self.quality(network, self.val_batches)[0])

@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning import Callback
 from torch import Tensor
 
+from easiedge.training.parts import share_of
 from easiedge.training.step_loss import step_loss
 
 
@@ -26,7 +27,7 @@ class TrainLoss(Callback):
         loss = step_loss(outputs)
         if loss is None:
             return
-        images = len(batch[1])
+        images = share_of(batch)[1]
         part = loss.detach().to(torch.float64 if loss.device.type != "mps" else torch.float32) * images
         self._sum = part if self._sum is None else self._sum + part
         self._images += images

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from lightning_fabric.plugins import CheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 
+from easiedge.processes import first, gathered, highest, rank
 from easiedge.training.batches import SizedBatches
 from easiedge.training.resume.halt import HALT
 from easiedge.training.resume.memory import StageMemory
@@ -26,14 +27,14 @@ class Checkpoints(Checkpoint):
 
     def __init__(self, memory: StageMemory, loader: SizedBatches) -> None:
         self.memory, self.loader = memory, loader
-        self.random: dict[str, Any] | None = None
+        self.random: list[dict[str, Any]] | None = None
         self.place = {"epoch": 0, "position": 0}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The random states of the moment that was saved."""
         HALT.take_over()
         if self.random is not None:
-            restore_random_state(self.random)
+            restore_random_state(self.random[rank()])
             self.random = None
 
     def on_train_batch_end(
@@ -49,8 +50,8 @@ class Checkpoints(Checkpoint):
             self._look(trainer, {"epoch": self.loader.epoch, "position": 0})
 
     def state_dict(self) -> dict[str, Any]:
-        """Random states and place."""
-        return {"random": random_state(), "place": self.place}
+        """Random states of all processes, and place."""
+        return {"random": gathered(random_state()), "place": self.place}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
@@ -58,11 +59,12 @@ class Checkpoints(Checkpoint):
         self.loader.go_on(**state_dict["place"])
 
     def _look(self, trainer: pl.Trainer, place: dict[str, int]) -> None:
-        asked = HALT.signal is not None
-        if asked or self.memory.pace.due():
+        asked, due = highest(HALT.signal or 0, int(first() and self.memory.pace.due()))
+        if asked or due:
             self.place = place
             self.memory.pace.saving(lambda: trainer.save_checkpoint("state"))
         if asked:
+            HALT.signal = asked  # another process may have been asked
             HALT.stop()
 
 

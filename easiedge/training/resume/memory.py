@@ -11,6 +11,7 @@ from typing import Any
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.digest import UndigestibleError, digest
+from easiedge.processes import first, told
 from easiedge.sealed import SealError, read_sealed, write_sealed
 from easiedge.training.resume.pace import Pace
 
@@ -61,11 +62,14 @@ class StageMemory:
         self.folder, self.key, self.pace = folder, key, pace
 
     def finished(self) -> dict[str, Any] | None:
-        """What `finish` was given; None where the stage has not come to its end."""
-        return self._read(self.folder / END)
+        """What `finish` was given; None where the stage has not come to its end.  The first process reads, for all."""
+        return told(self._read(self.folder / END) if first() else None)
 
     def latest(self) -> dict[str, Any] | None:
-        """The last state that can be read; a damaged one is named and the one before is taken."""
+        """The last state that can be read; a damaged one is named and the one before is taken.  The first process reads, for all."""
+        return told(self._latest() if first() else None)
+
+    def _latest(self) -> dict[str, Any] | None:
         for path in reversed(self._states()):
             found = self._read(path)
             if found is not None:
@@ -85,7 +89,9 @@ class StageMemory:
                 old.unlink(missing_ok=True)
 
     def _write(self, name: str, content: Mapping[str, Any]) -> bool:
-        """Whether it could be written: a full disk costs what could be gone on from, and not the run."""
+        """Whether it was written, by the first process: a full disk costs what could be gone on from, and not the run."""
+        if not first():
+            return False
         try:
             write_sealed(self.folder / name, {"key": self.key, "content": dict(content)})
         except EasiEdgeError as error:
