@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
 from easiedge.errors import EasiEdgeError, ModelError
+from easiedge.kinds import check_kinds
 from easiedge.model.architecture import describe
 from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
@@ -32,6 +33,7 @@ from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
 from easiedge.scoring.score_store import SharedScores
 from easiedge.store import Store
+from easiedge.targets import check_targets
 from easiedge.training.curves import Curves
 from easiedge.training.loggers import make_logger
 from easiedge.training.shared_training import SharedTraining
@@ -97,9 +99,9 @@ def assemble(cfg: DictConfig) -> Parts:
 
 
 def _assemble(cfg: DictConfig) -> Parts:
+    check_kinds(cfg)
+    check_targets(cfg, HydraConfig.get().overrides.task)
     names = _names(cfg)
-    if not isinstance(cfg.seed, int) or cfg.seed < 0:
-        raise EasiEdgeError(f"seed={cfg.seed} must be a whole number from 0")
     budget = make_budget(cfg.budget)
     selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
     recipes = {name: instantiate(recipe) for name, recipe in cfg.recipe.items()}
@@ -108,7 +110,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     scores = directory / FOLDER / SCORES if shared is None else shared / "scores"
     selection = replace(selection, scorer=SharedScores(Store(scores)))
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    data = instantiate(cfg.data)
+    data: ImageData = instantiate(cfg.data)
     data.setup()
     network = make_network(cfg, data)
     images = min(CALIBRATION_IMAGES, len(data.train)) if cfg.calibration.images is None else cfg.calibration.images

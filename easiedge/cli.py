@@ -159,6 +159,7 @@ def _hydra(command: str, overrides: list[str]) -> int:
     import hydra
 
     from easiedge.configuration import check_overrides
+    from easiedge.flags import parted
     from easiedge.resume import resumed_overrides
 
     folder = conf_dir()
@@ -194,7 +195,8 @@ def _hydra(command: str, overrides: list[str]) -> int:
             return None
 
     job.__module__ = "easiedge"
-    argv, sys.argv = sys.argv, [f"easiedge {command}", *overrides]
+    given, flags = parted(overrides)
+    argv, sys.argv = sys.argv, [f"easiedge {command}", *given, *flags]
     try:
         with stoppable():
             hydra.main(version_base="1.3", config_path=str(folder), config_name="config")(job)()

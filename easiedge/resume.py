@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 from torch import nn
 
@@ -20,12 +23,14 @@ from easiedge.flat import flat
 from easiedge.model.digest import circumstances, digest
 from easiedge.plain_values import is_number
 from easiedge.quoted import quoted
+from easiedge.targets import OWN, typed_targets
 from easiedge.training.resume.memory import RunMemory
 from easiedge.training.resume.pace import Pace
 
 log = logging.getLogger(__name__)
 FOLDER, SCORES, COMMAND, FINISHED = "checkpoints", "scores", "command.json", "finished.json"
 GIVEN = "resume="  # the override
+_ENVIRONMENT = re.compile(r"\$\{\s*oc\.")  # OmegaConf's resolvers of environment variables and the like
 
 
 def settings_digest(cfg: DictConfig) -> str:
@@ -84,6 +89,23 @@ def begin_anew(directory: Path) -> None:
         (directory / name).unlink(missing_ok=True)
 
 
+def _check_kept(overrides: Sequence[str], path: Path) -> None:
+    """Refuse a command line that `keep_command` did not write: flags, Hydra's own settings, values read from the environment.
+
+    Raises:
+        EasiEdgeError: names the override.
+    """
+    for override in overrides:
+        if override.startswith("-") or override.lstrip("+~").startswith("hydra") or _ENVIRONMENT.search(override):
+            raise EasiEdgeError(
+                f"{path} holds {override[:80]!r}, which is not taken from a file: give the command again"
+            )
+    try:
+        OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise EasiEdgeError(f"{path} holds overrides that cannot be read: give the command again") from error
+
+
 def resumed_overrides(command: str, overrides: Sequence[str]) -> list[str]:
     """``resume=DIR`` as the command line of the run in DIR, with what else is given after it.
 
@@ -102,6 +124,15 @@ def resumed_overrides(command: str, overrides: Sequence[str]) -> list[str]:
         raise EasiEdgeError(
             f"resume={directory} has no {FOLDER}/{COMMAND} that can be read: give the directory of a run that easiedge prune or train began"
         ) from error
+    _check_kept(earlier, path)
     if wanted != command:
         raise EasiEdgeError(f"resume={directory} is a run of easiedge {wanted}: easiedge {wanted} resume={directory}")
-    return [*earlier, *(o for o in overrides if not o.startswith(GIVEN)), f"hydra.run.dir={quoted(directory)}"]
+    rest = [o for o in overrides if not o.startswith(GIVEN)]
+    unknown = typed_targets(earlier) - {target for places in OWN.values() for target in places} - typed_targets(rest)
+    if unknown:
+        name = next(o for o in earlier if typed_targets([o]) & unknown)
+        raise EasiEdgeError(
+            f"the run in {directory} was made with {name[:120]}, which is not easiedge's own, and nothing is called because a file names it: "
+            f"type it again after resume= if it is yours"
+        )
+    return [*earlier, *rest, f"hydra.run.dir={quoted(directory)}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def _csv(directory: Path, **options: Any) -> Logger:
 
 
 def _wandb(directory: Path, *, online: bool, **options: Any) -> Logger:
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # else wandb tells its maker of the run, offline or not
     try:
         import wandb
 
