@@ -64,8 +64,10 @@ def finished_before(cfg: DictConfig, command: str, directory: Path) -> dict[str,
         known = json.loads((directory / FOLDER / FINISHED).read_text(encoding="utf-8"))
         if known != {"command": command, "settings": settings_digest(cfg)}:
             return None
-        metrics: dict[str, Any] = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(metrics, dict):
         return None
     log.info(
         "finished before: %s has its figures; remove it, or choose another hydra.run.dir, to run again",
@@ -119,8 +121,8 @@ def resumed_overrides(command: str, overrides: Sequence[str]) -> list[str]:
     path = directory / FOLDER / COMMAND
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-        wanted, earlier = known["command"], [str(o) for o in known["overrides"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        wanted, earlier = str(known["command"])[:40], [str(o) for o in known["overrides"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EasiEdgeError(
             f"resume={directory} has no {FOLDER}/{COMMAND} that can be read: give the directory of a run that easiedge prune or train began"
         ) from error
