@@ -58,6 +58,16 @@ def keep_command(command: str, directory: Path) -> None:
     write_atomically(directory / FOLDER / COMMAND, json.dumps({"command": command, "overrides": overrides}) + "\n")
 
 
+def check_still_there(directory: Path, error: BaseException | None = None, also: str = "") -> None:
+    """Raise if somebody has removed the run directory meanwhile: what is written into it now would look like a run and lack its beginning.
+
+    Raises:
+        EasiEdgeError: it was.
+    """
+    if not (directory / FOLDER / COMMAND).exists() or not (directory / also).exists():
+        raise EasiEdgeError(f"{directory} was removed while the run was going on: run it again") from error
+
+
 def finished_before(cfg: DictConfig, command: str, directory: Path) -> dict[str, Any] | None:
     """The figures of the run in ``directory`` if the same command with the same settings has come to its end there."""
     try:
