@@ -15,7 +15,7 @@ from PIL import Image
 
 import easiedge
 
-TIMES, LOST_IN_THE_NOISE = 8, 200  # objects of Python's own: caches of modules, regular expressions, code
+TIMES, LOST_IN_THE_NOISE = 8, 200  # torch.fx leaves three small objects of each traced graph in linecache
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
