@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
 from easiedge.errors import EasiEdgeError, ModelError
+from easiedge.kinds import check_kinds
 from easiedge.model.architecture import describe
 from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
@@ -33,6 +34,7 @@ from easiedge.schedule.outcome import Schedule
 from easiedge.schedule.selection import Selection
 from easiedge.scoring.score_store import SharedScores
 from easiedge.store import Store
+from easiedge.targets import check_targets
 from easiedge.training.curves import Curves
 from easiedge.training.known_quality import KnownQuality
 from easiedge.training.loggers import make_logger
@@ -99,9 +101,9 @@ def assemble(cfg: DictConfig) -> Parts:
 
 
 def _assemble(cfg: DictConfig) -> Parts:
+    check_kinds(cfg)
+    check_targets(cfg, HydraConfig.get().overrides.task)
     names = _names(cfg)
-    if not isinstance(cfg.seed, int) or cfg.seed < 0:
-        raise EasiEdgeError(f"seed={cfg.seed} must be a whole number from 0")
     budget = make_budget(cfg.budget)
     check_trainer(cfg.trainer.options)
     selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
@@ -111,7 +113,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     scores = directory / FOLDER / SCORES if shared is None else shared / "scores"
     selection = replace(selection, scorer=SharedScores(Store(scores)))
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    data = instantiate(cfg.data)
+    data: ImageData = instantiate(cfg.data)
     with first_before_the_others():  # which then find what it fetched and decoded
         data.setup()
     network = same_network(make_network(cfg, data))

@@ -216,6 +216,8 @@ def _job(command: str, folder: Path, overrides: list[str]) -> int:
     """Run the command's job, once or as a sweep."""
     import hydra
 
+    from easiedge.flags import parted
+
     os.environ.setdefault("WANDB_SILENT", "true")
     if command == "compare" and {"-m", "--multirun"} & {*overrides}:
         return refuse("compare runs many already: give lists instead of -m, compare.budgets=[0.3,0.5] for example")
@@ -244,7 +246,8 @@ def _job(command: str, folder: Path, overrides: list[str]) -> int:
             return None
 
     job.__module__ = "easiedge"
-    argv, sys.argv = sys.argv, [f"easiedge {command}", *overrides]
+    given, flags = parted(overrides)
+    argv, sys.argv = sys.argv, [f"easiedge {command}", *given, *flags]
     try:
         with stoppable():
             hydra.main(version_base="1.3", config_path=str(folder), config_name="config")(job)()

@@ -13,9 +13,14 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
+from easiedge.credentials import check_overrides_hold_no_secret, check_values_hold_no_secret
 from easiedge.errors import EasiEdgeError
+from easiedge.flags import SHOWING, parted
+from easiedge.flat import flat
+from easiedge.kinds import check_kinds
 from easiedge.launch import Place
 from easiedge.plain_values import is_number, is_whole
+from easiedge.targets import check_hydra_targets, check_targets
 
 SWEEPER = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
 
@@ -30,9 +35,9 @@ def check_overrides(folder: Path, arguments: list[str]) -> DictConfig | None:
         EasiEdgeError: an unknown option of a group, with the list of those that exist; a budget or an objective that cannot be.
         HydraException: anything else that does not compose.
     """
-    flags = [a for a in arguments if a.startswith("-")]
-    overrides = [a for a in arguments if not a.startswith("-")]
-    if any(flag in ("--help", "-h", "--hydra-help", "--info", "-i", "--cfg", "-c") for flag in flags):
+    overrides, flags = parted(arguments)
+    check_overrides_hold_no_secret(arguments)
+    if any(flag.partition("=")[0] in SHOWING for flag in flags):
         return None
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
@@ -40,6 +45,7 @@ def check_overrides(folder: Path, arguments: list[str]) -> DictConfig | None:
         raise EasiEdgeError(
             f"{error.override} cannot be read: put quotes around values with spaces or signs, name='...' or name=['one two','three']"
         ) from error
+    check_hydra_targets(overrides)
     first = []
     for override, text in zip(parsed, overrides, strict=True):
         group = folder / str(override.key_or_group)
@@ -47,9 +53,10 @@ def check_overrides(folder: Path, arguments: list[str]) -> DictConfig | None:
         if group.is_dir() and not override.is_delete():
             options = sorted(p.stem for p in group.glob("*.yaml"))
             for value in values:
-                if isinstance(value, str) and value not in options:
+                chosen = value if isinstance(value, list) else [value]
+                if not isinstance(value, dict) and not all(isinstance(c, str) and c in options for c in chosen):
                     raise EasiEdgeError(
-                        f"{override.key_or_group}={value} is unknown: choose one of {', '.join(options)}"
+                        f"{override.key_or_group}={str(value)[:80]} is unknown: choose one of {', '.join(options)}"
                     )
         if override.is_sweep_override():
             text = f"{override.get_key_element()}={values[0]}"
@@ -59,6 +66,7 @@ def check_overrides(folder: Path, arguments: list[str]) -> DictConfig | None:
         if not str(override.key_or_group).startswith("hydra") or str(override.key_or_group).startswith(SWEEPER):
             first.append(text)
     cfg = composed(folder, first, with_hydra=True)
+    check_values_hold_no_secret(flat(cfg))
     _check_search(cfg, {o.get_key_element() for o in parsed})
     return cfg
 
@@ -141,10 +149,13 @@ def composed(folder: Path, overrides: list[str], with_hydra: bool = False) -> Di
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
         try:
-            return compose(config_name="config", overrides=overrides, return_hydra_config=with_hydra)
+            cfg = compose(config_name="config", overrides=overrides, return_hydra_config=with_hydra)
         except MissingConfigException as error:
             if "hydra/sweeper/optuna" in str(error):
                 raise EasiEdgeError(
                     "this search needs Hydra's Optuna sweeper, which is not installed: pip install 'easiedge[optuna]'"
                 ) from error
             raise
+    check_kinds(cfg)
+    check_targets(cfg, overrides)
+    return cfg

@@ -9,9 +9,18 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 
+def plain_values_of(cfg: DictConfig) -> dict[str, Any]:
+    """Every value but Hydra's own as plain Python, interpolations resolved."""
+    return {
+        str(name): OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        for name, value in cfg.items()
+        if name != "hydra"
+    }
+
+
 def flat(cfg: DictConfig) -> dict[str, Any]:
-    """Every value by its dotted name, interpolations resolved."""
-    return dict(_leaves(OmegaConf.to_container(cfg, resolve=True), ""))
+    """Every value but Hydra's own by its dotted name, interpolations resolved."""
+    return dict(_leaves(plain_values_of(cfg), ""))
 
 
 def _leaves(value: Any, prefix: str) -> list[tuple[str, Any]]:

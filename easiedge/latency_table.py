@@ -21,6 +21,7 @@ from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import find_groups
 from easiedge.report.latency_picture import latency_picture
 from easiedge.report.latency_terminal import latency_tables
+from easiedge.targets import check_targets
 
 log = logging.getLogger(__name__)
 PICTURE = "latency.png"
@@ -32,6 +33,7 @@ def latency_of_device(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         EasiEdgeError: whatever is wrong with the request.
     """
+    check_targets(cfg, HydraConfig.get().overrides.task)
     device = cfg.device
     directory = Path(HydraConfig.get().runtime.output_dir)
     if device.kind == "none":

@@ -18,10 +18,11 @@ from torch import nn
 from easiedge.assembly import Parts, assemble
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.provenance import add_provenance
-from easiedge.errors import ProcessError
+from easiedge.errors import EasiEdgeError, ProcessError
 from easiedge.fidelity import fidelity
 from easiedge.fidelity_request import request_of
 from easiedge.latency_table import latency_of_device
+from easiedge.memory_check import check_memory
 from easiedge.model.gates import masked
 from easiedge.model.graph import device_of
 from easiedge.plain_values import finite
@@ -39,7 +40,7 @@ from easiedge.report.sensitivity_pictures import draw_sensitivity
 from easiedge.report.sensitivity_record import LayerSensitivity, rows_of
 from easiedge.report.sensitivity_terminal import print_sensitivity
 from easiedge.report.terminal import closing_table, dense_line
-from easiedge.resume import begin_anew, finish, finished_before, keep_command
+from easiedge.resume import begin_anew, check_still_there, finish, finished_before, keep_command
 from easiedge.run_lock import locked
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.schedule.prune import take_images
@@ -80,6 +81,9 @@ def resumable(job: Callable[[DictConfig], dict[str, Any]]) -> Callable[[DictConf
                 metrics = job(cfg)
             except (KeyboardInterrupt, Terminated, ProcessError):
                 log.warning("stopped: easiedge %s resume=%s goes on where it was", job.__name__, directory)
+                raise
+            except (OSError, EasiEdgeError) as error:
+                check_still_there(directory, error)
                 raise
             finish(cfg, job.__name__, directory)
             return metrics
@@ -126,6 +130,7 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
         save(compact, parts.directory / "pruned", network_provenance(parts, cfg, outcome.mask))
         accuracies = closing_accuracies(parts, outcome) | {"val": parts.stages.validate(compact)}
         metrics = pruning_metrics(parts, outcome, compact, accuracies, proof, clock.closed())
+        check_still_there(parts.directory, also="config.yaml")
         rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
         shares = kept_shares(parts.groups, outcome.mask, rows, parts.selection.collapse_share)
         add_provenance(parts.directory / "pruned", {"metrics": finite(metrics)})
@@ -210,6 +215,7 @@ def run_schedule(parts: Parts, clock: Clock) -> Outcome:
         log.info,
     )
     log.info("pruning %d units in %d groups", sum(g.size for g in parts.groups), len(parts.groups))
+    check_memory(parts)
     outcome = parts.schedule(task)
     for stage, seconds in outcome.seconds.items():
         clock.add(stage, seconds)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 from torch import nn
 
@@ -22,12 +24,14 @@ from easiedge.flat import flat
 from easiedge.model.digest import circumstances, digest
 from easiedge.plain_values import is_number
 from easiedge.quoted import quoted
+from easiedge.targets import OWN, typed_targets
 from easiedge.training.resume.memory import RunMemory
 from easiedge.training.resume.pace import Pace
 
 log = logging.getLogger(__name__)
 FOLDER, SCORES, COMMAND, FINISHED, IDENTITY = "checkpoints", "scores", "command.json", "finished.json", "identity.json"
 GIVEN = "resume="  # the override
+_ENVIRONMENT = re.compile(r"\$\{\s*oc\.")  # OmegaConf's resolvers of environment variables and the like
 
 
 def settings_digest(cfg: DictConfig) -> str:
@@ -69,14 +73,26 @@ def keep_command(command: str, directory: Path) -> None:
     write_atomically(directory / FOLDER / COMMAND, json.dumps({"command": command, "overrides": overrides}) + "\n")
 
 
+def check_still_there(directory: Path, error: BaseException | None = None, also: str = "") -> None:
+    """Raise if somebody has removed the run directory meanwhile: what is written into it now would look like a run and lack its beginning.
+
+    Raises:
+        EasiEdgeError: it was.
+    """
+    if not (directory / FOLDER / COMMAND).exists() or not (directory / also).exists():
+        raise EasiEdgeError(f"{directory} was removed while the run was going on: run it again") from error
+
+
 def finished_before(cfg: DictConfig, command: str, directory: Path) -> dict[str, Any] | None:
     """The figures of the run in ``directory`` if the same command with the same settings has come to its end there."""
     try:
         known = json.loads((directory / FOLDER / FINISHED).read_text(encoding="utf-8"))
         if known != {"command": command, "settings": settings_digest(cfg)}:
             return None
-        metrics: dict[str, Any] = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(metrics, dict):
         return None
     log.info(
         "finished before: %s has its figures; remove it, or choose another hydra.run.dir, to run again",
@@ -101,6 +117,23 @@ def begin_anew(directory: Path) -> None:
         (directory / name).unlink(missing_ok=True)
 
 
+def _check_kept(overrides: Sequence[str], path: Path) -> None:
+    """Refuse a command line that `keep_command` did not write: flags, Hydra's own settings, values read from the environment.
+
+    Raises:
+        EasiEdgeError: names the override.
+    """
+    for override in overrides:
+        if override.startswith("-") or override.lstrip("+~").startswith("hydra") or _ENVIRONMENT.search(override):
+            raise EasiEdgeError(
+                f"{path} holds {override[:80]!r}, which is not taken from a file: give the command again"
+            )
+    try:
+        OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise EasiEdgeError(f"{path} holds overrides that cannot be read: give the command again") from error
+
+
 def resumed_overrides(command: str, overrides: Sequence[str]) -> list[str]:
     """``resume=DIR`` as the command line of the run in DIR, with what else is given after it.
 
@@ -114,11 +147,20 @@ def resumed_overrides(command: str, overrides: Sequence[str]) -> list[str]:
     path = directory / FOLDER / COMMAND
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-        wanted, earlier = known["command"], [str(o) for o in known["overrides"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        wanted, earlier = str(known["command"])[:40], [str(o) for o in known["overrides"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EasiEdgeError(
             f"resume={directory} has no {FOLDER}/{COMMAND} that can be read: give the directory of a run that easiedge prune or train began"
         ) from error
+    _check_kept(earlier, path)
     if wanted != command:
         raise EasiEdgeError(f"resume={directory} is a run of easiedge {wanted}: easiedge {wanted} resume={directory}")
-    return [*earlier, *(o for o in overrides if not o.startswith(GIVEN)), f"hydra.run.dir={quoted(directory)}"]
+    rest = [o for o in overrides if not o.startswith(GIVEN)]
+    unknown = typed_targets(earlier) - {target for places in OWN.values() for target in places} - typed_targets(rest)
+    if unknown:
+        name = next(o for o in earlier if typed_targets([o]) & unknown)
+        raise EasiEdgeError(
+            f"the run in {directory} was made with {name[:120]}, which is not easiedge's own, and nothing is called because a file names it: "
+            f"type it again after resume= if it is yours"
+        )
+    return [*earlier, *rest, f"hydra.run.dir={quoted(directory)}"]

@@ -19,6 +19,7 @@ from torch import fx
 from easiedge.deploy.artifact import ARCHITECTURE, load
 from easiedge.deploy.provenance import read_provenance
 from easiedge.errors import DataError, RunError
+from easiedge.kinds import KINDS
 from easiedge.report.runs.config_file import read_config
 
 _DATA = {
@@ -116,6 +117,12 @@ def run_data(run: Path, overrides: Sequence[str] = (), needed_for: str = "") -> 
     cls = getattr(importlib.import_module(module), name)
     known = set(inspect.signature(cls.__init__).parameters) - {"self"}
     arguments = {key: _value(value) for key, value in settings.items() if key in known}
+    for key, value in arguments.items():
+        kind = KINDS.get(f"data.{key}")
+        if kind is not None and not kind.holds(value):
+            raise DataError(
+                f"{path} has data.{key}={str(value)[:80]!r}, which must be {kind.words}: give it as data.{key}=VALUE"
+            )
     if "download" in known:
         arguments["download"] = False
     arguments |= _given(overrides, known)
@@ -127,7 +134,7 @@ def run_data(run: Path, overrides: Sequence[str] = (), needed_for: str = "") -> 
             f"the run's images are needed and are not there: {error} (data.root=DIR after the run directory)"
             + (f"; {needed_for}" if needed_for else "")
         ) from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
         raise DataError(f"the data of {path} cannot be made ({error}): give what is wrong as data.KEY=VALUE") from error
     return data
 

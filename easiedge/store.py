@@ -55,7 +55,7 @@ class Store:
                 os.utime(path)
         except FileNotFoundError:
             return None
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
             log.warning("%s cannot be used (%s): made afresh", path, str(error).split("\n")[0][:120])
             return None
         return tensors, facts

@@ -54,7 +54,7 @@ def test_nothing_but_easiedges_own_data_is_made_for_a_file(tmp_path, target, mon
 
 def test_nested_targets_and_tags_are_plain_values_or_refused(tmp_path):
     nested = {"_target_": "os.system", "command": "false"}
-    with pytest.raises(DataError, match="cannot be made"):
+    with pytest.raises(DataError, match="must be a whole number"):
         run_data(configured(tmp_path, _target_="easiedge.data.digits.Digits", batch_size="many"))
     assert run_data(configured(tmp_path, _target_="easiedge.data.digits.Digits", more=nested)).batch_size == 64
     (tmp_path / "config.yaml").write_text("data: !!python/object/apply:os.system ['false']\n")

@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from easiedge.errors import TrainingError
+from easiedge.plain_values import is_number
+
+
+def _numbers(**given: object) -> None:
+    for name, value in given.items():
+        if not is_number(value) or value != value:
+            raise TrainingError(f"the policy of rho has {name}={value!r:.60}, which is not a number")
 
 
 class RhoPolicy(Protocol):
@@ -39,6 +46,7 @@ class IncreasingRho:
 
     def __post_init__(self) -> None:
         """Refuse a factor that would shrink rho."""
+        _numbers(factor=self.factor, maximum=self.maximum)
         if self.factor < 1.0 or self.maximum <= 0.0:
             raise TrainingError(
                 f"rho grows by factor={self.factor} up to maximum={self.maximum}: give a factor of 1 or more and a positive maximum"
@@ -70,6 +78,7 @@ class ResidualBalancing:
 
     def __post_init__(self) -> None:
         """Refuse factors that would swing the wrong way."""
+        _numbers(mu=self.mu, tau=self.tau, minimum=self.minimum, maximum=self.maximum)
         if self.mu <= 1.0 or self.tau <= 1.0 or not 0.0 < self.minimum <= self.maximum:
             raise TrainingError(
                 f"residual balancing has mu={self.mu}, tau={self.tau}: both must be over 1, with 0 < minimum <= maximum"

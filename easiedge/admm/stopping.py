@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from easiedge.admm.state import Record
 from easiedge.errors import TrainingError
+from easiedge.plain_values import is_number, is_whole
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Stopping:
 
     def __post_init__(self) -> None:
         """Refuse a rule that would stop before it starts."""
-        if self.unchanged < 1 or (self.max_iterations is not None and self.max_iterations < 1):
+        counts = (self.unchanged, *(() if self.max_iterations is None else (self.max_iterations,)))
+        if not is_number(self.tolerance) or self.tolerance < 0:
+            raise TrainingError(f"stopping has tolerance={self.tolerance}: give a number from 0")
+        if not all(is_whole(count) and count >= 1 for count in counts):
             raise TrainingError(
                 f"stopping has unchanged={self.unchanged}, max_iterations={self.max_iterations}: both must be 1 or more"
             )

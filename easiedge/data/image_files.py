@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import struct
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from easiedge.errors import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
+LARGEST = 256 << 20  # bytes of one image file, unpacked
 DECODER = 2  # part of the cache's key: raise it when the same file decodes to other pixels
 
 
@@ -53,7 +55,7 @@ class ImageFiles:
     def _open_archive(self) -> None:
         try:
             archive = zipfile.ZipFile(self.root)
-        except (zipfile.BadZipFile, OSError) as error:
+        except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, OverflowError, struct.error) as error:
             raise DataError(
                 f"data.root={self.root} is neither a folder nor a readable .zip archive: {error}"
             ) from error
@@ -87,13 +89,20 @@ class ImageFiles:
         where = self._cache_file(names, size, grey)
         if where.is_file():
             try:
-                cached: np.ndarray = np.load(where, allow_pickle=False)  # type: ignore[type-arg]
-                if len(cached) == len(names):
-                    return cached
-            except (ValueError, OSError, EOFError):
+                cached = np.load(
+                    where, mmap_mode="r", allow_pickle=False
+                )  # a header that claims more than the file holds is an error
+                if cached.dtype == np.uint8 and cached.ndim == 4 and len(cached) == len(names):
+                    return np.array(cached)
+            except (ValueError, OSError, EOFError, OverflowError, SyntaxError):
                 pass  # damaged: decoded again below
         first = self._decode_one(names[0], size, grey)
-        pixels = np.empty((len(names), *first.shape), dtype=np.uint8)
+        try:
+            pixels = np.empty((len(names), *first.shape), dtype=np.uint8)
+        except (MemoryError, ValueError) as error:
+            raise DataError(
+                f"{len(names)} images of {'x'.join(map(str, first.shape))} from {self.root} do not fit into memory: choose a smaller data.image_size="
+            ) from error
 
         def fill(i: int) -> None:
             one = self._decode_one(names[i], size, grey)
@@ -111,6 +120,8 @@ class ImageFiles:
 
     def _decode_one(self, name: str, size: int | None, grey: bool) -> np.ndarray:  # type: ignore[type-arg]
         try:
+            if self._stamp[name][0] > LARGEST:
+                raise ValueError(f"it has over {LARGEST >> 20} MB")
             return pixels_of(self._read(name), None if size is None else (size, size), grey)
         except Exception as error:  # decoders and archives raise a dozen kinds on damaged files
             raise DataError(

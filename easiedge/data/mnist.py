@@ -21,6 +21,7 @@ FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+LARGEST = 256 << 20  # bytes of a file; the training images have 47 MB
 
 
 class MNIST(ImageData):
@@ -51,9 +52,24 @@ class MNIST(ImageData):
             part: Images(self._read(images)[:, None], self._read(labels).long())
             for part, (images, labels) in FILES.items()
         }
+        for part, found in parts.items():
+            self._check(part, found)
         train, val = stratified(parts["train"].labels, 0.1, self.split_seed)
         self.train, self.val, self.test = parts["train"].take(train), parts["train"].take(val), parts["test"]
         self.class_names = [str(d) for d in range(10)]
+
+    def _check(self, part: str, found: Images) -> None:
+        """Refuse images and labels that do not belong together or are none of digits."""
+        pixels, labels = found.pixels, found.labels
+        if pixels.ndim != 4 or labels.ndim != 1 or len(pixels) != len(labels) or not len(labels) or 0 in pixels.shape:
+            raise DataError(
+                f"data.root={self.root}: {FILES[part][0]} holds {list(pixels.shape)} and {FILES[part][1]} {list(labels.shape)}, which are no images "
+                "with a label each: fetch them again"
+            )
+        if int(labels.max()) > 9:
+            raise DataError(
+                f"data.root={self.root}: {FILES[part][1]} holds the label {int(labels.max())}: digits are 0 to 9"
+            )
 
     def _find(self, name: str) -> Path | None:
         folders = (self.root / "MNIST" / "raw", self.root / "raw", self.root)
@@ -78,7 +94,10 @@ class MNIST(ImageData):
         if path is None:
             raise DataError(f"data.root={self.root} lacks {name}: copy all four MNIST files there")
         try:
-            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+                content = file.read(LARGEST + 1)
+            if len(content) > LARGEST:
+                raise ValueError(f"it is over {LARGEST >> 20} MB")
             _, *shape = struct.unpack(f">{1 + content[3]}i", content[: 4 * (1 + content[3])])
             return torch.from_numpy(np.frombuffer(content, np.uint8, offset=4 * (1 + len(shape))).reshape(shape).copy())
         except (OSError, EOFError, ValueError, IndexError, struct.error, zlib.error) as error:

@@ -150,29 +150,29 @@ def _build(description: dict[str, Any]) -> fx.GraphModule:
             called = function_of(target)
             if called is None:
                 raise ModelError(
-                    f"the artifact calls {target!r}, which is not allowed: it was changed, or made by a newer version"
+                    f"the artifact calls {str(target)[:80]!r}, which is not allowed: it was changed, or made by a newer version"
                 )
             if target == "getattr" and node["args"]["tuple"][1] not in ATTRIBUTES:
                 raise ModelError(f"the artifact reads the attribute {node['args']['tuple'][1]!r}, which is not allowed")
             target = called
         elif op == "call_method" and target not in METHODS:
-            raise ModelError(f"the artifact calls the method {target!r}, which is not allowed")
+            raise ModelError(f"the artifact calls the method {str(target)[:80]!r}, which is not allowed")
         elif op not in ("placeholder", "get_attr", "call_module", "call_method", "output") or not isinstance(
             target, str
         ):
-            raise ModelError(f"the artifact has a node of kind {op!r}, which is not known")
+            raise ModelError(f"the artifact has a node of kind {str(op)[:80]!r}, which is not known")
         elif (
             op in ("get_attr", "call_module") and target not in description["tensors" if op == "get_attr" else "layers"]
         ):
-            raise ModelError(f"the artifact uses {target!r}, which it does not hold")
+            raise ModelError(f"the artifact uses {str(target)[:80]!r}, which it does not hold")
         if not all(_NAME.fullmatch(str(key)) for key in node["kwargs"].get("dict", {})):
-            raise ModelError(f"the artifact's node {node['name']!r} has an argument whose name is not a name")
+            raise ModelError(f"the artifact's node {str(node['name'])[:80]!r} has an argument whose name is not a name")
         if not _NAME.fullmatch(str(node["name"])) or (
             op in ("placeholder", "call_method") and not _NAME.fullmatch(target.lstrip("*"))
         ):
-            raise ModelError(f"the artifact has a node named {node['name']!r}, which is not a name")
+            raise ModelError(f"the artifact has a node named {str(node['name'])[:80]!r}, which is not a name")
         if node["name"] in made:
-            raise ModelError(f"the artifact has two nodes named {node['name']!r}: export it again")
+            raise ModelError(f"the artifact has two nodes named {str(node['name'])[:80]!r}: export it again")
         made[node["name"]] = graph.create_node(
             op, target, _unpack(node["args"], made), _unpack(node["kwargs"], made), name=node["name"]
         )
@@ -184,7 +184,7 @@ def _build(description: dict[str, Any]) -> fx.GraphModule:
 def _attach(root: nn.Module, name: str, value: Any) -> None:
     *path, leaf = name.split(".")
     if len(path) >= _DEEPEST or not all(_PATH_PART.fullmatch(part) for part in (*path, leaf)):
-        raise ModelError(f"the artifact has a layer named {name!r}, which is not a name")
+        raise ModelError(f"the artifact has a layer named {str(name)[:80]!r}, which is not a name")
     for part in path:
         if part not in root._modules:
             root.add_module(part, nn.Module())
@@ -238,4 +238,4 @@ def _unpack(value: Any, made: dict[str, fx.Node]) -> Any:
         return Ellipsis
     if tag == "dtype":
         return _DTYPES[inner]
-    raise ModelError(f"the artifact has an argument of kind {tag!r}, which is not known")
+    raise ModelError(f"the artifact has an argument of kind {str(tag)[:80]!r}, which is not known")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             state = safetensors.torch.load(path.read_bytes())
         else:
+            _check_packing(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises a dozen kinds on damaged files
         reason = str(error).split("\n")[0][:120] if path.suffix == ".safetensors" else "not a weights-only torch.save"
@@ -36,9 +38,28 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     state = state.get("state_dict", state) if isinstance(state, Mapping) else state
     if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(f"weights={path} does not hold tensors by name: save model.state_dict()")
+    for name, tensor in state.items():
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise ModelError(f"weights={path}: {str(name)[:80]} is no plain dense tensor: save model.state_dict()")
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise ModelError(
+                f"weights={path}: {str(name)[:80]} claims {tensor.nbytes} bytes that the file does not hold: save model.state_dict()"
+            )
     wrapped = all(str(k).startswith("module.") for k in state)  # as DataParallel saves it
     plain = {str(k).removeprefix("module.") if wrapped else str(k): v for k, v in state.items()}
     return {k: v.float() if v.dtype in (torch.float16, torch.bfloat16) else v for k, v in plain.items()}
+
+
+def _check_packing(path: Path) -> None:
+    """Refuse an archive that grows when it is read: torch.save packs nothing.
+
+    Raises:
+        ValueError: it does.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise ValueError("its entries are packed, which torch.save does not do")
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:

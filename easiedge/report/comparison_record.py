@@ -30,7 +30,9 @@ def comparison_of(text: str) -> Comparison:
     try:
         record = json.loads(text)
         if record["schema"] != SCHEMA:
-            raise RunError(f"comparison.json has schema {record['schema']!r}, this easiedge reads {SCHEMA}: update it")
+            raise RunError(
+                f"comparison.json has schema {str(record['schema'])[:40]}, this easiedge reads {SCHEMA}: update it"
+            )
         return Comparison(
             record["about"],
             _spread(record["dense"]),
@@ -38,9 +40,9 @@ def comparison_of(text: str) -> Comparison:
             [Difference(**{**row, "found": _paired(row["found"])}) for row in record["differences"]],
             record["notes"],
         )  # fmt: skip
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(
-            f"this is no comparison.json of easiedge compare ({type(error).__name__}: {error}): run it again"
+            f"this is no comparison.json of easiedge compare ({type(error).__name__}: {str(error)[:200]}): run it again"
         ) from error
 
 

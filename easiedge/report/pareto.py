@@ -57,7 +57,7 @@ def trials_in(directory: Path, names: Sequence[str]) -> list[Trial]:
             value = objectives_of(facts, names)
             values = value if isinstance(value, tuple) else None if value is None else (value,)
             found.append(Trial(folder.name, values, tried, facts))
-        except (OSError, ValueError, EasiEdgeError):
+        except (OSError, ValueError, RecursionError, EasiEdgeError):
             found.append(Trial(folder.name, None, tried, {}))
     return found
 

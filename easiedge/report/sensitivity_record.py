@@ -123,7 +123,7 @@ def continued(fresh: LayerSensitivity, directory: Path) -> LayerSensitivity:
         same = known["identity"] == fresh.identity
         done = tuple(_curve(g, len(fresh.shares)) for g in known["groups"]) if same else ()
         seconds = float(known["seconds"]["one_global_scoring"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError) as error:
         raise EasiEdgeError(
             f"{path} is not a record of easiedge sensitivity ({type(error).__name__}: {error}): delete it, or choose another hydra.run.dir="
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from dataclasses import dataclass
 
@@ -11,9 +12,12 @@ from torch import nn
 from easiedge.admm import ConstantRho, RhoPolicy, Stopping
 from easiedge.errors import EasiEdgeError
 from easiedge.model.gates import masked
+from easiedge.plain_values import is_number, is_whole
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.training.admm_callback import ADMMCallback
 from easiedge.unit import FilterMask
+
+MOST = 10**6  # iterations, or epochs of one
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,26 @@ class Admm:
     refit: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a loop without iterations."""
-        if self.iterations < 1 or self.epochs_per_iteration < 1:
-            raise EasiEdgeError("schedule admm needs iterations >= 1 and epochs_per_iteration >= 1")
+        """Refuse a loop without iterations, and numbers that mean nothing."""
+        for name in ("iterations", "epochs_per_iteration"):
+            if not is_whole(value := getattr(self, name)) or not 1 <= value <= MOST:
+                raise EasiEdgeError(
+                    f"schedule.{name}={value} must be a whole number from 1: schedule admm needs iterations >= 1"
+                )
+        if not is_number(self.rho) or not 0.0 < self.rho < math.inf:
+            raise EasiEdgeError(f"schedule.rho={self.rho} must be a finite number above 0")
+        if not is_number(self.chunk) or not 0.0 < self.chunk <= 1.0:
+            raise EasiEdgeError(f"schedule.chunk={self.chunk} is outside (0, 1]: give the share between two expansions")
+        if not is_number(self.readjust) or not 0.0 <= self.readjust < math.inf:
+            raise EasiEdgeError(f"schedule.readjust={self.readjust} must be a finite number from 0")
+        if not isinstance(self.refit, bool):
+            raise EasiEdgeError(f"schedule.refit={self.refit} must be true or false")
+        for name, kind in (("policy", "rho"), ("stopping", "rule")):
+            value = getattr(self, name)
+            if value is not None and not (callable(value) if name == "policy" else isinstance(value, Stopping)):
+                raise EasiEdgeError(
+                    f"schedule.{name}={value!r:.60} is no {kind} that was made: give schedule.{name}._target_="
+                )
 
     @property
     def training_epochs(self) -> int:

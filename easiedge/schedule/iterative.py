@@ -12,6 +12,7 @@ from torch import nn
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
 from easiedge.model.restrict import restrict, widen
+from easiedge.plain_values import is_number, is_whole
 from easiedge.processes import told
 from easiedge.projection.budget import limits
 from easiedge.projection.project import choose
@@ -40,7 +41,14 @@ class Iterative:
 
     def __post_init__(self) -> None:
         """Refuse numbers of steps and epochs that mean nothing."""
-        if self.steps < 1 or self.epochs < 0 or not 0.0 <= self.tolerance <= 1.0:
+        whole = is_whole(self.steps) and is_whole(self.epochs)
+        if (
+            not whole
+            or self.steps < 1
+            or self.epochs < 0
+            or not is_number(self.tolerance)
+            or not 0.0 <= self.tolerance <= 1.0
+        ):
             raise EasiEdgeError("schedule iterative needs steps >= 1, epochs >= 0 and tolerance in [0, 1]")
 
     @property

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from easiedge.atomic import write_atomically
 from easiedge.errors import EasiEdgeError
 from easiedge.model.graph import trace
+from easiedge.plain_values import is_number, is_whole
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.information_gain import gains_of
 from easiedge.unit import FilterGroup
@@ -117,10 +118,10 @@ def _identity(model: nn.Module, batches: Sequence[Any]) -> str:
 def _known(file: Path, identity: str) -> dict[tuple[str, int], dict[str, Any]]:
     """The records of ``file`` by group and unit; it is begun if it is not there, and what a crash cut short is left out."""
     records = []
-    for line in file.read_text().splitlines() if file.exists() else ():
+    for line in file.read_text(errors="replace").splitlines() if file.exists() else ():
         try:
             records.append(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     head = {"identity": identity}
     if records and records[0] != head:
@@ -129,4 +130,14 @@ def _known(file: Path, identity: str) -> dict[tuple[str, int], dict[str, Any]]:
         )
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, "".join(json.dumps(record) + "\n" for record in records or [head]))
-    return {(record["group"], record["unit"]): record for record in records[1:]}
+    return {(record["group"], record["unit"]): record for record in records[1:] if _is_unit(record)}
+
+
+def _is_unit(record: Any) -> bool:
+    """Whether a line holds what one unit gave; another is measured again."""
+    return (
+        isinstance(record, dict)
+        and isinstance(record.get("group"), str)
+        and is_whole(record.get("unit"))
+        and all(is_number(record.get(name)) for name in ("gain", "seconds"))
+    )

@@ -20,6 +20,7 @@ from easiedge.errors import DataError
 BLOCK = (
     512  # columns of a block of A: small enough to skip what lies below the diagonal, large enough for a fast product
 )
+STRONGER = 12  # times that the pull is made ten times stronger for a matrix that rounding has left indefinite; then its weights stay
 
 
 class Sampling:
@@ -106,7 +107,16 @@ class NormalEquations:
         regular = self.matrix()
         diagonal = regular.diagonal(dim1=1, dim2=2)
         pull = ridge * diagonal[:, : self.width].mean(1, keepdim=True)
-        diagonal += torch.where(pull > 0, pull, 1.0)  # no input at all: the weights stay
-        change = torch.cholesky_solve(self.cross, torch.linalg.cholesky(regular)).mT
+        pull = torch.where(pull > 0, pull, 1.0)  # no input at all: the weights stay
+        diagonal += pull
+        factor, failed = torch.linalg.cholesky_ex(regular)
+        for _ in range(STRONGER):  # sums below what float32 resolves are not those of any inputs
+            if not bool(failed.any()):
+                break
+            pull = pull * 10
+            diagonal += pull * (failed > 0)[:, None]
+            factor, failed = torch.linalg.cholesky_ex(regular)
+        change = torch.cholesky_solve(self.cross, factor).mT
+        change = torch.where((failed > 0)[:, None, None] | ~torch.isfinite(change), 0.0, change)
         new = (self.start + change).reshape(-1, self.start.shape[2])
         return (new[:, :-1], new[:, -1]) if self.offset else (new, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -72,6 +73,7 @@ def _put_aside(path: Path) -> None:
 
 
 def _wandb(directory: Path, *, online: bool, **options: Any) -> Logger:
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # else wandb tells its maker of the run, offline or not
     try:
         import wandb
 

@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass
 
 from easiedge.errors import TrainingError
+from easiedge.plain_values import is_number, is_whole
 from easiedge.training.learning_rate import SCHEDULES
 from easiedge.training.optimization import OPTIMIZERS
+
+MOST_EPOCHS = 10**9
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,28 @@ class Recipe:
             raise TrainingError(f"unknown optimizer {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
         if self.schedule not in SCHEDULES:
             raise TrainingError(f"unknown schedule {self.schedule!r}: choose one of {', '.join(SCHEDULES)}")
+        self._within("momentum", 0.0, 1.0)
         if self.nesterov and self.optimizer == "sgd" and self.momentum == 0.0:
             raise TrainingError("recipe.nesterov needs momentum: give recipe.momentum over 0, or nesterov=false")
-        self._within("epochs", 1, math.inf)
+        if not is_whole(self.epochs):
+            raise TrainingError(f"recipe.epochs={self.epochs} must be a whole number from 1")
+        for name in ("nesterov", "decay_norm_and_bias"):
+            if not isinstance(getattr(self, name), bool):
+                raise TrainingError(f"recipe.{name}={getattr(self, name)} must be true or false")
+        self._within("epochs", 1, MOST_EPOCHS)
         self._within("lr", 0.0, math.inf, open_below=True)
         self._within("weight_decay", 0.0, math.inf)
         self._within("temperature", 0.0, math.inf, open_below=True)
-        for share in ("momentum", "warmup", "label_smoothing", "distillation"):
+        for share in ("warmup", "label_smoothing", "distillation"):
             self._within(share, 0.0, 1.0)
         if self.gradient_clip is not None:
             self._within("gradient_clip", 0.0, math.inf, open_below=True)
 
     def _within(self, name: str, low: float, high: float, open_below: bool = False) -> None:
         value = getattr(self, name)
+        if not is_number(value):
+            raise TrainingError(
+                f"recipe.{name}={value!r} is not a number: give one in {'(' if open_below else '['}{low:g}, {high:g}]"
+            )
         if not low <= value <= high or (open_below and value == low) or value == math.inf:
             raise TrainingError(f"recipe.{name}={value} is outside {'(' if open_below else '['}{low:g}, {high:g}]")

@@ -58,15 +58,15 @@ def load_table(path: str | Path) -> LatencyTable:
         raise EasiEdgeError(
             f"there is no latency table {path}: make one on the device with 'easiedge latency' and give its latency_table.json"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EasiEdgeError(
-            f"the latency table {path} cannot be read ({error}): copy it from the device again"
+            f"the latency table {path} cannot be read ({str(error)[:200]}): copy it from the device again"
         ) from error
     if not isinstance(content, dict) or "schema" not in content:
         raise EasiEdgeError(f"{path} is no latency table: give the latency_table.json that 'easiedge latency' wrote")
     if content["schema"] != SCHEMA:
         raise EasiEdgeError(
-            f"the latency table {path} has schema {content['schema']!r}; this version of easiedge reads {SCHEMA}: update easiedge, or make the table anew"
+            f"the latency table {path} has schema {str(content['schema'])[:40]}; this version of easiedge reads {SCHEMA}: update easiedge, or make the table anew"
         )
     if content.pop("sha256", None) != _checksum(content):
         raise EasiEdgeError(
@@ -76,7 +76,7 @@ def load_table(path: str | Path) -> LatencyTable:
         return _table(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EasiEdgeError(
-            f"the latency table {path} is malformed ({type(error).__name__}: {error}): make it anew with 'easiedge latency'"
+            f"the latency table {path} is malformed ({type(error).__name__}: {str(error)[:200]}): make it anew with 'easiedge latency'"
         ) from error
 
 

@@ -16,6 +16,7 @@ from easiedge.report.runs.text import read_text
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain values only: no tag can make an object
 MOST, DEEPEST, LONGEST = 5_000, 24, 4_000
+SAFE = 1_000  # levels of nesting that the parser's stack bears on any system
 
 
 def read_config(path: Path) -> dict[str, Setting]:
@@ -26,6 +27,8 @@ def read_config(path: Path) -> dict[str, Setting]:
     """
     text = read_text(path)
     try:
+        if _may_be_deep(text) and _depth(text) > DEEPEST:
+            raise RunError(f"{path.name} is nested more than {DEEPEST} deep")
         found = yaml.load(text, Loader=LOADER)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -36,6 +39,25 @@ def read_config(path: Path) -> dict[str, Setting]:
     budget = [MOST]
     flat = dict(_leaves(found, "", 0, budget, path.name))
     return {_whole(name)[:LONGEST]: value for name, value in flat.items()}
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether it could be nested deeper than the C parser's stack bears, which ends the process: every level takes a bracket or a column."""
+    return text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) > SAFE
+
+
+def _depth(text: str) -> int:
+    """Levels of nesting, without building anything."""
+    depth = deepest = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            deepest = max(deepest, depth)
+            if deepest > DEEPEST:
+                break
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return deepest
 
 
 def _leaves(

@@ -1,0 +1,149 @@
+"""What kind of value stands where in the configuration; checked once, before anything is made of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from easiedge.errors import EasiEdgeError
+from easiedge.flat import plain_values_of
+from easiedge.plain_values import is_number, is_whole
+
+SECTIONS = (
+    "budget", "checkpoints", "groups", "calibration", "fidelity", "sensitivity", "compare", "data", "model", "recipe", "recipe.train", "recipe.admm",
+    "recipe.finetune", "schedule", "scoring", "scoring.options", "projection", "compensation", "device", "trainer", "trainer.options", "logger",
+)  # fmt: skip
+LARGEST = 2**31 - 1  # of a whole number; sizes and counts beyond it are slips of the finger
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value.
+
+    Attributes:
+        holds: whether a value is of it.
+        words: for people.
+    """
+
+    holds: Callable[[Any], bool]
+    words: str
+
+    def __or__(self, other: Kind) -> Kind:
+        """Either."""
+        return Kind(lambda v: self.holds(v) or other.holds(v), f"{self.words}, or {other.words}")
+
+
+def _whole(low: int, high: int = LARGEST) -> Kind:
+    return Kind(lambda v: is_whole(v) and low <= v <= high, f"a whole number from {low} to {high}")
+
+
+def _number(low: float = -math.inf) -> Kind:
+    words = "a finite number" if low == -math.inf else f"a finite number from {low:g}"
+    return Kind(lambda v: is_number(v) and low <= v < math.inf, words)
+
+
+def _list_of(each: Kind, words: str) -> Kind:
+    return Kind(lambda v: isinstance(v, list) and all(map(each.holds, v)), words)
+
+
+_TEXT = Kind(lambda v: isinstance(v, str) and bool(v.strip()) and v.isprintable() and _whole_text(v), "a text")
+_TRUTH = Kind(lambda v: isinstance(v, bool), "true or false")
+_NULL = Kind(lambda v: v is None, "null")
+_TEXTS = _list_of(_TEXT, "a list of texts, such as [a,b]")
+_NUMBERS = _list_of(_number(), "a list of finite numbers, such as [0.5,0.5,0.5]")
+_POSITIVE = _list_of(
+    Kind(lambda v: is_number(v) and 0 < v < math.inf, ""), "a list of finite numbers above 0, such as [0.2,0.2,0.2]"
+)
+_SEED = _whole(0, 2**32 - 1)
+
+KINDS: dict[str, Kind] = {
+    "seed": _SEED,
+    "weights": _TEXT | _NULL,
+    "checkpoints.share": _number(),
+    "checkpoints.least_seconds": _number(),
+    "groups.include": _TEXTS,
+    "groups.exclude": _TEXTS,
+    "calibration.images": _whole(1) | _NULL,
+    "calibration.batch_size": _whole(1),
+    "data.root": _TEXT | _NULL,
+    "data.batch_size": _whole(1),
+    "data.shift": _whole(0, 4096),
+    "data.flip": _TRUTH,
+    "data.mean": _NUMBERS | _NULL,
+    "data.std": _POSITIVE | _NULL,
+    "data.split_seed": _SEED,
+    "data.download": _TRUTH,
+    "data.seed": _SEED,
+    "data.image_size": _whole(1, 1 << 15),
+    "data.grey": _TRUTH,
+    "data.val_share": _number(),
+    "data.test_share": _number(),
+    "model.name": _TEXT,
+    "model.pretrained": _TRUTH,
+    "scoring.criterion": _TEXT,
+    "scoring.chunk": _number(),
+    "scoring.first_order": _TRUTH,
+    "projection.scope": _TEXT,
+    "projection.max_ratio": _number(),
+    "projection.round_to": _whole(1),
+    "projection.collapse": _TEXT,
+    "projection.collapse_share": _number(),
+    "compensation.name": _TEXT,
+    "compensation.ridge": _number(),
+    "compensation.positions": _whole(0),
+    "compensation.readjust": _number(0),
+    "device.kind": _TEXT,
+    "device.table": _TEXT | _NULL,
+    "device.threads": _whole(1, 4096) | _NULL,
+    "device.networks": _whole(1, 100_000),
+    "device.repetitions": _whole(1, 1_000_000),
+    "device.warm_up": _whole(0, 1_000_000),
+    "trainer.precision": _TEXT,
+    "trainer.progress": _TRUTH,
+    "logger.kind": _TEXT,
+    "logger.online": _TRUTH,
+    "logger.project": _TEXT,
+    "logger.group": _TEXT | _NULL,
+    "logger.tags": _TEXTS,
+}
+"""By dotted name; those that are not there are checked where they are used."""
+
+
+def check_kinds(cfg: DictConfig) -> None:
+    """Raise unless every section is one, and every value of ``KINDS`` that is there is of its kind.
+
+    Raises:
+        EasiEdgeError: names the value and what it must be.
+    """
+    for name in SECTIONS:
+        if not isinstance(OmegaConf.select(cfg, name), DictConfig):
+            raise EasiEdgeError(
+                f"{name}={_shown(OmegaConf.select(cfg, name))} is of the wrong kind: it is a section, whose values are given one by one as {name}.KEY=VALUE"
+            )
+    plain = plain_values_of(cfg)
+    for name, kind in KINDS.items():
+        section: Any = plain
+        *path, leaf = name.split(".")
+        for part in path:
+            section = section[part]
+        if (
+            isinstance(section, Mapping)
+            and leaf in section
+            and section[leaf] != "???"
+            and not kind.holds(section[leaf])
+        ):
+            raise EasiEdgeError(f"{name}={_shown(section[leaf])} is of the wrong kind: it must be {kind.words}")
+
+
+def _whole_text(text: str) -> bool:
+    """Whether a file can hold it: no halves of characters."""
+    return text.isascii() or text == text.encode("utf-8", "replace").decode()
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
