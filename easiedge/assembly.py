@@ -19,10 +19,10 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
+from easiedge.check_kinds import check_kinds
 from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
 from easiedge.errors import EasiEdgeError, ModelError
-from easiedge.kinds import check_kinds
 from easiedge.model.architecture import describe
 from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,9 @@ def _job(command: str, folder: Path, overrides: list[str]) -> int:
     """Run the command's job, once or as a sweep."""
     import hydra
 
-    from easiedge.flags import parted
+    from easiedge.configuration import given_directory
+    from easiedge.flags import SHOWING, parted
+    from easiedge.run_lock import locked
 
     os.environ.setdefault("WANDB_SILENT", "true")
     if command == "compare" and {"-m", "--multirun"} & {*overrides}:
@@ -247,9 +250,10 @@ def _job(command: str, folder: Path, overrides: list[str]) -> int:
 
     job.__module__ = "easiedge"
     given, flags = parted(overrides)
+    directory = given_directory(overrides)
     argv, sys.argv = sys.argv, [f"easiedge {command}", *given, *flags]
     try:
-        with stoppable():
+        with nullcontext() if directory is None or set(flags) & SHOWING else locked(directory), stoppable():
             hydra.main(version_base="1.3", config_path=str(folder), config_name="config")(job)()
     finally:
         sys.argv = argv

@@ -13,11 +13,11 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
+from easiedge.check_kinds import check_kinds
 from easiedge.credentials import check_overrides_hold_no_secret, check_values_hold_no_secret
 from easiedge.errors import EasiEdgeError
 from easiedge.flags import SHOWING, parted
 from easiedge.flat import flat
-from easiedge.kinds import check_kinds
 from easiedge.launch import Place
 from easiedge.plain_values import is_number, is_whole
 from easiedge.targets import check_hydra_targets, check_targets
@@ -69,6 +69,15 @@ def check_overrides(folder: Path, arguments: list[str]) -> DictConfig | None:
     check_values_hold_no_secret(flat(cfg))
     _check_search(cfg, {o.get_key_element() for o in parsed})
     return cfg
+
+
+def given_directory(overrides: Sequence[str]) -> Path | None:
+    """The run directory that a single run was given on the command line; None where Hydra makes one up, or for a sweep."""
+    given, flags = parted(overrides)
+    if {"-m", "--multirun"} & {*flags}:
+        return None
+    found = [o.value() for o in OverridesParser.create().parse_overrides(given) if o.key_or_group == "hydra.run.dir"]
+    return Path(found[-1]) if found and isinstance(found[-1], str) and found[-1] and "${" not in found[-1] else None
 
 
 def processes_asked_for(trainer: DictConfig, place: Place | None) -> int:

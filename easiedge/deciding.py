@@ -15,6 +15,7 @@ WITHOUT_EFFECT = (
     "sweep",
     "trainer.progress",
     "trainer.timeout",
+    "trainer.processes",
     "data.download",
     "hydra",
 )

@@ -1,16 +1,12 @@
-"""What kind of value stands where in the configuration; checked once, before anything is made of it."""
+"""What kind of value stands where in the configuration."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from easiedge.errors import EasiEdgeError
-from easiedge.flat import plain_values_of
 from easiedge.plain_values import is_number, is_whole
 
 SECTIONS = (
@@ -113,37 +109,6 @@ KINDS: dict[str, Kind] = {
 """By dotted name; those that are not there are checked where they are used."""
 
 
-def check_kinds(cfg: DictConfig) -> None:
-    """Raise unless every section is one, and every value of ``KINDS`` that is there is of its kind.
-
-    Raises:
-        EasiEdgeError: names the value and what it must be.
-    """
-    for name in SECTIONS:
-        if not isinstance(OmegaConf.select(cfg, name), DictConfig):
-            raise EasiEdgeError(
-                f"{name}={_shown(OmegaConf.select(cfg, name))} is of the wrong kind: it is a section, whose values are given one by one as {name}.KEY=VALUE"
-            )
-    plain = plain_values_of(cfg)
-    for name, kind in KINDS.items():
-        section: Any = plain
-        *path, leaf = name.split(".")
-        for part in path:
-            section = section[part]
-        if (
-            isinstance(section, Mapping)
-            and leaf in section
-            and section[leaf] != "???"
-            and not kind.holds(section[leaf])
-        ):
-            raise EasiEdgeError(f"{name}={_shown(section[leaf])} is of the wrong kind: it must be {kind.words}")
-
-
 def _whole_text(text: str) -> bool:
     """Whether a file can hold it: no halves of characters."""
     return text.isascii() or text == text.encode("utf-8", "replace").decode()
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -42,6 +42,7 @@ from easiedge.report.sensitivity_terminal import print_sensitivity
 from easiedge.report.terminal import closing_table, dense_line
 from easiedge.resume import begin_anew, check_still_there, finish, finished_before, keep_command
 from easiedge.run_lock import locked
+from easiedge.same_run import keep_settings, refuse_another_run
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.schedule.prune import take_images
 from easiedge.sensitivity import layer_sensitivity
@@ -71,12 +72,14 @@ def resumable(job: Callable[[DictConfig], dict[str, Any]]) -> Callable[[DictConf
 
     def run(cfg: DictConfig) -> dict[str, Any]:
         directory = Path(HydraConfig.get().runtime.output_dir)
-        with locked(directory):
+        with locked(directory, again=True):
             metrics = told(finished_before(cfg, job.__name__, directory))
             if metrics is not None:
                 return metrics
+            refuse_another_run(cfg, job.__name__, directory)
             begin_anew(directory)
             keep_command(job.__name__, directory)
+            keep_settings(cfg, job.__name__, directory)
             try:
                 metrics = job(cfg)
             except (KeyboardInterrupt, Terminated, ProcessError):
@@ -87,6 +90,16 @@ def resumable(job: Callable[[DictConfig], dict[str, Any]]) -> Callable[[DictConf
                 raise
             finish(cfg, job.__name__, directory)
             return metrics
+
+    return run
+
+
+def alone(job: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """A job that is alone in its directory."""
+
+    def run(cfg: DictConfig) -> Any:
+        with locked(Path(HydraConfig.get().runtime.output_dir), again=True):
+            return job(cfg)
 
     return run
 
@@ -273,7 +286,7 @@ class Clock:
 JOBS: dict[str, Callable[[DictConfig], Any]] = {
     "train": train,
     "prune": prune,
-    "score": score,
-    "sensitivity": sensitivity,
-    "latency": latency_of_device,
+    "score": alone(score),
+    "sensitivity": alone(sensitivity),
+    "latency": alone(latency_of_device),
 }

@@ -19,10 +19,13 @@ from torch import nn
 
 from easiedge.atomic import write_atomically
 from easiedge.deciding import deciding
+from easiedge.deploy.artifact import load
 from easiedge.errors import EasiEdgeError
+from easiedge.flags import parted
 from easiedge.flat import flat
 from easiedge.model.digest import circumstances, digest
 from easiedge.plain_values import is_number
+from easiedge.processes import world_size
 from easiedge.quoted import quoted
 from easiedge.targets import OWN, typed_targets
 from easiedge.training.resume.memory import RunMemory
@@ -31,6 +34,7 @@ from easiedge.training.resume.pace import Pace
 log = logging.getLogger(__name__)
 FOLDER, SCORES, COMMAND, FINISHED, IDENTITY = "checkpoints", "scores", "command.json", "finished.json", "identity.json"
 GIVEN = "resume="  # the override
+RESULT = {"train": "dense", "prune": "pruned"}  # what a finished run must still hold
 _ENVIRONMENT = re.compile(r"\$\{\s*oc\.")  # OmegaConf's resolvers of environment variables and the like
 
 
@@ -40,7 +44,7 @@ def settings_digest(cfg: DictConfig) -> str:
 
 
 def run_memory(cfg: DictConfig, network: nn.Module, directory: Path) -> RunMemory:
-    """What the run in ``directory`` remembers, if its settings, the code and the machine are those of now.
+    """What the run in ``directory`` remembers, if its settings are those of now.
 
     Raises:
         EasiEdgeError: ``checkpoints`` holds what means nothing.
@@ -50,7 +54,8 @@ def run_memory(cfg: DictConfig, network: nn.Module, directory: Path) -> RunMemor
         raise EasiEdgeError(
             f"checkpoints.share={share} must be a number above 0 and checkpoints.least_seconds={least} one from 0: 0.02 and 10 for example"
         )
-    return RunMemory(directory / FOLDER, digest(settings_digest(cfg), circumstances(network)), Pace(share, least))
+    now = {**circumstances(network), "number of processes": world_size()}
+    return RunMemory(directory / FOLDER, settings_digest(cfg), now, Pace(share, least))
 
 
 def identity(cfg: DictConfig, directory: Path) -> str:
@@ -92,13 +97,27 @@ def finished_before(cfg: DictConfig, command: str, directory: Path) -> dict[str,
         metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(metrics, dict):
+    if not isinstance(metrics, dict) or not _whole(directory / RESULT[command]):
         return None
     log.info(
         "finished before: %s has its figures; remove it, or choose another hydra.run.dir, to run again",
         directory / "metrics.json",
     )
     return metrics
+
+
+def _whole(artifact: Path) -> bool:
+    """Whether the network can be read; says why not."""
+    try:
+        load(artifact)
+    except EasiEdgeError as error:
+        log.warning(
+            "the run in %s has come to its end, but its network is gone or damaged (%s): it runs again",
+            artifact.parent,
+            error,
+        )
+        return False
+    return True
 
 
 def finish(cfg: DictConfig, command: str, directory: Path) -> None:
@@ -134,16 +153,35 @@ def _check_kept(overrides: Sequence[str], path: Path) -> None:
         raise EasiEdgeError(f"{path} holds overrides that cannot be read: give the command again") from error
 
 
+def _check_request(given: Sequence[str], rest: Sequence[str]) -> None:
+    """Refuse what does not go together with ``resume=DIR``.
+
+    Raises:
+        EasiEdgeError: says what.
+    """
+    _, flags = parted(rest)
+    if len(given) > 1 or not given[0].partition("=")[2].strip("'\""):
+        raise EasiEdgeError(f"{' '.join(given)} must be one directory of a run: resume=DIR")
+    if {"-m", "--multirun"} & {*flags}:
+        raise EasiEdgeError(
+            "resume=DIR goes on with one run: a sweep goes on with the same command and its hydra.sweep.dir="
+        )
+    if any(o.lstrip("+~").startswith("hydra.run.dir=") for o in rest):
+        raise EasiEdgeError("resume=DIR goes on in DIR: leave hydra.run.dir= out")
+
+
 def resumed_overrides(command: str, overrides: Sequence[str]) -> list[str]:
     """``resume=DIR`` as the command line of the run in DIR, with what else is given after it.
 
     Raises:
         EasiEdgeError: DIR is no run that was begun, or one of another command.
     """
-    given = [o for o in overrides if o.startswith(GIVEN)]
+    given = [o for o in overrides if o.lstrip("+").startswith(GIVEN)]
     if not given:
         return list(overrides)
-    directory = Path(given[-1].removeprefix(GIVEN).strip("'\""))
+    rest = [o for o in overrides if o not in given]
+    _check_request(given, rest)
+    directory = Path(given[0].lstrip("+").removeprefix(GIVEN).strip("'\""))
     path = directory / FOLDER / COMMAND
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
@@ -155,8 +193,8 @@ def resumed_overrides(command: str, overrides: Sequence[str]) -> list[str]:
     _check_kept(earlier, path)
     if wanted != command:
         raise EasiEdgeError(f"resume={directory} is a run of easiedge {wanted}: easiedge {wanted} resume={directory}")
-    rest = [o for o in overrides if not o.startswith(GIVEN)]
-    unknown = typed_targets(earlier) - {target for places in OWN.values() for target in places} - typed_targets(rest)
+    typed = typed_targets(parted(rest)[0])
+    unknown = typed_targets(earlier) - {target for places in OWN.values() for target in places} - typed
     if unknown:
         name = next(o for o in earlier if typed_targets([o]) & unknown)
         raise EasiEdgeError(

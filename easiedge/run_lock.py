@@ -19,23 +19,27 @@ try:
 except ImportError:  # no such locks on this system
     fcntl = None  # type: ignore[assignment]
 NAME = ".lock"
+_HELD: set[Path] = set()  # by this process
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold the lock of ``directory``, which is made if need be.
+def locked(directory: Path, *, again: bool = False) -> Iterator[None]:
+    """Hold the lock of ``directory``, which is made if need be; ``again`` is content with one that this process holds already.
 
     Raises:
         EasiEdgeError: another process holds it; says which.
     """
-    if fcntl is None:
+    own = directory.resolve()
+    if fcntl is None or (again and own in _HELD):
         yield
         return
     directory.mkdir(parents=True, exist_ok=True)
     handle = _taken(directory / NAME)
+    _HELD.add(own)
     try:
         yield
     finally:
+        _HELD.discard(own)
         with suppress(OSError):
             (directory / NAME).unlink()
         os.close(handle)

@@ -153,23 +153,90 @@ def test_a_finished_run_is_not_run_again(unbroken, capsys, monkeypatch):
     assert "finished before" in "".join(capsys.readouterr())
 
 
-def test_other_settings_begin_anew(tmp_path, capsys):
-    out = tmp_path / "run"
-    assert (
-        run(
-            [
-                "prune",
-                *QUICK,
-                "recipe.train.epochs=1",
-                "recipe.finetune.epochs=1",
-                f"hydra.run.dir={out}",
-            ]
-        )
-        == 0
+@pytest.mark.parametrize("asked", [["prune", "seed=1"], ["prune", "budget.filters_removed=0.3", "seed=7"], ["train"]])
+def test_a_directory_belongs_to_one_run(unbroken, capsys, asked):
+    before = (
+        outcome(unbroken),
+        sorted(p.name for p in unbroken.rglob("*")),
+        (unbroken / ".hydra" / "overrides.yaml").read_text(),
     )
-    first = outcome(out)
-    assert run(["prune", f"resume={out}", "seed=1"]) == 0
-    assert outcome(out)[0]["seed"] == 1 and outcome(out)[1] != first[1]
+    command, *other = asked
+    assert run([command, *(QUICK if command == "prune" else ["logger=none"]), *other, f"hydra.run.dir={unbroken}"]) == 2
+    err = capsys.readouterr().err
+    assert "choose another hydra.run.dir" in err and err.count("\n") == 1
+    assert ("seed=0 there, 1 here" in err) == ("seed=1" in other) and ("easiedge prune" in err) == (command == "train")
+    assert outcome(unbroken) == before[0] and sorted(p.name for p in unbroken.rglob("*")) == before[1]
+
+
+def test_a_run_that_was_refused_may_be_asked_for_again(tmp_path):
+    out = tmp_path / "run"
+    assert run(["prune", *QUICK, "weights=nowhere.safetensors", f"hydra.run.dir={out}"]) == 2
+    assert run(
+        [
+            "prune",
+            *QUICK,
+            "method=l1_layerwise",
+            "recipe.finetune.epochs=1",
+            "~schedule.iterations",
+            f"hydra.run.dir={out}",
+        ]
+    ) in (0, 2)
+    assert run(["train", "logger=none", "trainer.progress=false", "recipe.train.epochs=1", f"hydra.run.dir={out}"]) == 0
+
+
+@pytest.mark.parametrize("damage", [lambda p: p.unlink(), lambda p: p.write_bytes(p.read_bytes()[:-9])])
+def test_a_finished_run_whose_network_is_gone_runs_again(tmp_path, damage, caplog):
+    out = tmp_path / "run"
+    command = ["train", "logger=none", "trainer.progress=false", "recipe.train.epochs=1", f"hydra.run.dir={out}"]
+    assert run(command) == 0
+    before = (out / "dense" / "model.safetensors").read_bytes()
+    damage(out / "dense" / "model.safetensors")
+    assert run(command) == 0
+    assert (out / "dense" / "model.safetensors").read_bytes() == before
+
+
+def test_under_other_circumstances_it_goes_on_and_says_so(tmp_path, unbroken, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        Interrupts(patch, importlib.import_module("easiedge.pipeline"), "finetune", 0)
+        assert run(["prune", *QUICK, f"hydra.run.dir={out}"]) == 130
+    known = resume.circumstances
+    monkeypatch.setattr(resume, "circumstances", lambda network: known(network) | {"threads": 64})
+    trained = []
+    import easiedge.training.fit as fit
+
+    true = fit.pl.Trainer.fit
+    monkeypatch.setattr(
+        fit.pl.Trainer, "fit", lambda self, *given, **options: trained.append(0) or true(self, *given, **options)
+    )
+    assert run(["prune", f"resume={out}"]) == 0
+    assert len(trained) == 1  # fine-tuning alone
+    assert outcome(out) == outcome(unbroken)  # nothing is really different here
+    assert "was kept with another threads: the run goes on from it" in (out / "run.log").read_text()
+
+
+@pytest.mark.parametrize("command", ["score", "sensitivity", "latency", "train"])
+def test_every_job_is_alone_and_who_is_refused_writes_nothing(tmp_path, command, capsys):
+    out = tmp_path / "run"
+    with locked(out):
+        assert run([command, "logger=none", f"hydra.run.dir={out}"]) == 2
+    assert "in use by process" in capsys.readouterr().err and not list(out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["resume={}", "-m"], "hydra.sweep.dir="),
+        (["resume={}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir= out"),
+        (["resume="], "one directory"),
+        (["resume={}", "resume={}"], "one directory"),
+        (["+resume={}/nowhere"], "command.json"),
+    ],
+)
+def test_what_does_not_go_with_resume(unbroken, asked, says, capsys):
+    assert run(["prune", *(a.format(unbroken) for a in asked)]) == 2
+    err = capsys.readouterr().err
+    assert says in err and err.count("\n") == 1
 
 
 def test_two_in_one_directory_are_refused(tmp_path, capsys):
@@ -198,7 +265,7 @@ def test_what_cannot_be_resumed(tmp_path, content, capsys):
 @pytest.mark.parametrize("wrong", ["checkpoints.share=0", "checkpoints.share=often", "checkpoints.least_seconds=-1"])
 def test_a_pace_that_means_nothing(tmp_path, wrong, capsys):
     assert run(["prune", *QUICK, wrong, f"hydra.run.dir={tmp_path / 'run'}"]) == 2
-    assert "0.02 and 10 for example" in capsys.readouterr().err
+    assert ("a finite number" if "often" in wrong else "0.02 and 10 for example") in capsys.readouterr().err
 
 
 def test_names_with_quotes_and_spaces_can_be_resumed(tmp_path):

@@ -116,7 +116,7 @@ def prune(
 def _memory(directory: Path, network: nn.Module, *decisive: Any) -> RunMemory | None:
     """What an earlier call with the same arguments has left there; None where the arguments cannot be told apart."""
     try:
-        return RunMemory(directory, digest(circumstances(network), network, list(decisive)))
+        return RunMemory(directory, digest(network, list(decisive)), circumstances(network))
     except UndigestibleError as reason:
         _log.warning(
             "nothing is kept in %s: %s cannot be compared with what an earlier call was given", directory, reason

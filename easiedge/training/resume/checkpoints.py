@@ -34,7 +34,7 @@ class Checkpoints(Checkpoint):
         """The random states of the moment that was saved."""
         HALT.take_over()
         if self.random is not None:
-            restore_random_state(self.random[rank()])
+            restore_random_state(self.random[min(rank(), len(self.random) - 1)])  # there may have been fewer processes
             self.random = None
 
     def on_train_batch_end(

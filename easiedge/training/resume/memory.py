@@ -17,6 +17,7 @@ from easiedge.training.resume.pace import Pace
 
 log = logging.getLogger(__name__)
 KEPT, END = 2, "end.sealed"
+FORM = 1  # of what is kept; another one is not read
 
 
 class RunMemory:
@@ -24,24 +25,45 @@ class RunMemory:
 
     Args:
         directory: a folder for each stage is made in it.
-        fingerprint: of all that decides the run beside its stages: configuration, code, machine.
+        fingerprint: of all that decides the run beside its stages.
+        circumstances: under which its bits come out as they do: code, machine, threads.  Under others a run goes on, and says so.
         pace: how often a stage under way is saved.
     """
 
-    def __init__(self, directory: Path, fingerprint: str, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        fingerprint: str,
+        circumstances: Mapping[str, Any] | None = None,
+        pace: Pace | None = None,
+    ) -> None:
         self.directory, self.fingerprint, self.pace = directory, fingerprint, pace or Pace()
+        self.circumstances = {name: str(value) for name, value in (circumstances or {}).items()}
         self.number = 0
+        self._said = False
 
     def stage(self, label: str, *what: Any) -> StageMemory | None:
         """The next stage, which ``what`` decides; None where that cannot be told, and the stage is then trained anew each time."""
         self.number += 1
         try:
-            key = digest("stage", self.fingerprint, self.number, label, list(what))
+            key = digest("stage", FORM, self.fingerprint, self.number, label, list(what))
         except UndigestibleError as reason:
             log.debug("%s is not remembered: %s", label, reason)
             return None
         name = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40]
-        return StageMemory(self.directory / f"{self.number:03d}-{name}", key, self.pace)
+        return StageMemory(self.directory / f"{self.number:03d}-{name}", key, self)
+
+    def compare(self, circumstances: Any, where: Path) -> None:
+        """Say once what is different from when the state at ``where`` was kept."""
+        known = circumstances if isinstance(circumstances, Mapping) else {}
+        different = sorted(k for k in {*known, *self.circumstances} if known.get(k) != self.circumstances.get(k))
+        if different and not self._said:
+            self._said = True
+            log.warning(
+                "%s was kept with another %s: the run goes on from it, and may end with other bits than an unbroken one",
+                where,
+                ", ".join(different),
+            )
 
     def forget(self) -> None:
         """Remove all of it: the run is finished."""
@@ -54,12 +76,12 @@ class StageMemory:
 
     Args:
         folder: made when the first file is written.
-        key: what is found under another one is of another run, and removed.
-        pace: see `RunMemory`.
+        key: what is found under another one comes from another network or recipe, and is put aside.
+        run: whose stage it is.
     """
 
-    def __init__(self, folder: Path, key: str, pace: Pace) -> None:
-        self.folder, self.key, self.pace = folder, key, pace
+    def __init__(self, folder: Path, key: str, run: RunMemory) -> None:
+        self.folder, self.key, self.run, self.pace = folder, key, run, run.pace
 
     def finished(self) -> dict[str, Any] | None:
         """What `finish` was given; None where the stage has not come to its end.  The first process reads, for all."""
@@ -93,7 +115,9 @@ class StageMemory:
         if not first():
             return False
         try:
-            write_sealed(self.folder / name, {"key": self.key, "content": dict(content)})
+            write_sealed(
+                self.folder / name, {"key": self.key, "circumstances": self.run.circumstances, "content": dict(content)}
+            )
         except EasiEdgeError as error:
             log.warning("the state of this stage is not saved, and the run goes on: %s", error)
             return False
@@ -111,7 +135,14 @@ class StageMemory:
             log.warning("%s; an earlier state is used", error)
             return None
         if found.get("key") == self.key:
+            self.run.compare(found.get("circumstances"), path)
             return dict(found["content"])
-        log.info("what %s remembers is of other settings, code or machine: this stage begins anew", self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        aside = self.folder.with_name(f"{self.folder.name}.other")
+        log.info(
+            "%s comes from another network, recipe or easiedge: it is put aside as %s, and the stage begins anew",
+            self.folder,
+            aside.name,
+        )
+        shutil.rmtree(aside, ignore_errors=True)
+        self.folder.rename(aside)
         return None

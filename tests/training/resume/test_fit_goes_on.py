@@ -63,7 +63,7 @@ def train(folder, *callbacks, pace=None, precision="32-true", **options):
     net, loader = network(), batches()
     memory = None
     if folder is not None:
-        run = RunMemory(folder, "test", pace or Pace(share=1e9, least_seconds=0.0))
+        run = RunMemory(folder, "test", pace=pace or Pace(share=1e9, least_seconds=0.0))
         memory = run.stage("training", net)
     recipe = Recipe(epochs=EPOCHS, lr=0.05, warmup=0.1)
     result = fit(
