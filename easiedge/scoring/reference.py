@@ -6,8 +6,8 @@ term,
     IG(S) ~ 0.5 * 1_S' F 1_S - g' 1_S        g = mean J' (p - p_tutor),
 
 whose slope at the gates 1 says little about the gates 0: whatever unit promises to mend an error by a little less of it is removed whole.
-Against the network itself ``g`` is zero, and what is left, the loss by the Fisher form, chooses better wherever it was measured
-(experiments/first_order); so that is what is used, at one backward pass less.  The design (method.md section 3) keeps ``g``.
+Against the network itself ``g`` is zero, and what is left, the loss by the Fisher form, chooses as well or better nearly everywhere, and far
+better in ADMM (experiments/first_order); so that is what is used, at one backward pass less.  The design (method.md section 3) keeps ``g``.
 """
 
 from __future__ import annotations
