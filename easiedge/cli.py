@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from easiedge.beside import beside, silent
-from easiedge.launch import FOLDER, LOST, Place, follow_parent, launch, launched, own_place
+from easiedge.follow_parent import follow_parent
+from easiedge.launch import FOLDER, LOST, Place, launch, launched, own_place
 from easiedge.plain_text import plain
 from easiedge.training.resume.halt import Terminated, stoppable
 
