@@ -162,7 +162,7 @@ def score(cfg: DictConfig) -> dict[str, Any]:
         train_dense(parts, cfg, clock)
         try:
             found = fidelity(parts, request, keep=lambda so_far: write_fidelity(so_far, parts.directory))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated):
             log.warning(
                 "stopped: the same command with hydra.run.dir=%s goes on with the oracle where it was", parts.directory
             )
@@ -187,7 +187,7 @@ def sensitivity(cfg: DictConfig) -> LayerSensitivity:
         train_dense(parts, cfg, clock)
         try:
             found = layer_sensitivity(parts, request)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated):
             log.warning("stopped: the same command with hydra.run.dir=%s goes on with the next layer", parts.directory)
             raise
         pictures = draw_sensitivity(found, parts.directory)
