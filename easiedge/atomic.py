@@ -6,14 +6,14 @@ import os
 import tempfile
 from pathlib import Path
 
-from easiedge.errors import EasiEdgeError
+from easiedge.errors import WriteError
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace ``path`` by ``content``; whatever goes wrong, an earlier file stays intact.
 
     Raises:
-        EasiEdgeError: the folder cannot be written, or the disk is full.
+        WriteError: the folder cannot be written, or the disk is full.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary: str | None = None
@@ -28,7 +28,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        raise EasiEdgeError(
+        raise WriteError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose another directory with hydra.run.dir= "
             "(an earlier file there is intact)"
         ) from error

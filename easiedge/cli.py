@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from easiedge.beside import beside, silent
-from easiedge.launch import FOLDER, LOST, Place, follow_parent, launch, launched, own_place
+from easiedge.follow_parent import follow_parent
+from easiedge.launch import FOLDER, LOST, Place, launch, launched, own_place
 from easiedge.plain_text import plain
 from easiedge.training.resume.halt import Terminated, stoppable
 
@@ -75,8 +77,17 @@ def conf_dir() -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point; exits with 0, 1, 2 or 130."""
-    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+    """Entry point; exits with 0, 1, 2, 130 or 143."""
+    with stoppable(
+        at_end=signal.SIG_IGN
+    ):  # the status is known: what comes while the interpreter ends changes it no more
+        try:
+            status = run(list(sys.argv[1:] if argv is None else argv))
+        except KeyboardInterrupt:  # asked once more, while the first was answered
+            status = INTERRUPTED
+        except Terminated:
+            status = TERMINATED
+    sys.exit(status)
 
 
 def run(argv: list[str]) -> int:
@@ -121,7 +132,8 @@ def _guarded(job: Callable[[], int]) -> int:
     """Turn every way a job can end into an exit status, with one line on stderr and a traceback only for debugging."""
     debug = os.environ.get("EASIEDGE_DEBUG") == "1"
     try:
-        return job()
+        with stoppable():  # before anything heavy is imported
+            return job()
     except KeyboardInterrupt:
         return _say("interrupted; what was finished is kept", INTERRUPTED)
     except SystemExit as stop:  # Hydra's own --help and the like
@@ -253,7 +265,7 @@ def _job(command: str, folder: Path, overrides: list[str]) -> int:
     directory = given_directory(overrides)
     argv, sys.argv = sys.argv, [f"easiedge {command}", *given, *flags]
     try:
-        with nullcontext() if directory is None or set(flags) & SHOWING else locked(directory), stoppable():
+        with nullcontext() if directory is None or set(flags) & SHOWING else locked(directory):
             hydra.main(version_base="1.3", config_path=str(folder), config_name="config")(job)()
     finally:
         sys.argv = argv

@@ -47,5 +47,9 @@ class RunError(EasiEdgeError):
     """A run directory, or a folder of them, that cannot be read; names the file and what is wrong in it."""
 
 
+class WriteError(EasiEdgeError):
+    """A file that cannot be written: the disk is full, or the folder is not to be written to; an earlier file is intact."""
+
+
 class ProcessError(EasiEdgeError):
     """Another process of the same run has ended, or does not answer."""

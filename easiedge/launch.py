@@ -25,6 +25,8 @@ ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RA
 STORE, FOLDER = "EASIEDGE_STORE", "EASIEDGE_FOLDER"
 LOST = 75  # exit status of a process that misses another one
 GRACE = 30.0  # seconds in which the others end by themselves when one has ended
+SOON = 3.0  # the same where none of them has anything left to save, or can know that one has ended
+MET = "store.met"  # a file beside the store: they have met, and a process that ends is missed by the others
 POLL = 0.05
 
 
@@ -74,7 +76,9 @@ def launch(processes: int, arguments: Sequence[str], grace: float = GRACE) -> in
                     children.append(
                         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True)
                     )
-                _wait(children, grace, killed)
+                for number in stops[: stops.early]:
+                    children[0].send_signal(number)
+                _wait(children, grace, killed, stops, Path(folder, MET))
         finally:
             for child in children:
                 if child.poll() is None:
@@ -97,16 +101,23 @@ def _environment(number: int, processes: int, folder: Path) -> dict[str, str]:
     return {**found, STORE: str(folder / "store"), FOLDER: str(own)}
 
 
+class _Stops(list[int]):
+    """Signals in the order they came; the first ``early`` of them when there was no process yet to hand them on to."""
+
+    early = 0
+
+
 @contextmanager
-def _handed_on(children: list[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+def _handed_on(children: list[subprocess.Popen[bytes]]) -> Iterator[_Stops]:
     """Ctrl-C and SIGTERM go to the first process, and into the list; the third one ends all at once."""
-    stops: list[int] = []
+    stops = _Stops()
     if threading.current_thread() is not threading.main_thread():
         yield stops
         return
 
     def receive(number: int, frame: FrameType | None) -> None:
         stops.append(number)
+        stops.early += not children
         for child in children[:1] if len(stops) < 3 else children:
             with suppress(OSError):
                 child.send_signal(number if len(stops) < 3 else signal.SIGKILL)
@@ -119,13 +130,20 @@ def _handed_on(children: list[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
-def _wait(children: Sequence[subprocess.Popen[bytes]], grace: float, killed: set[int]) -> None:
-    """Until all have ended; the last ``grace`` seconds after the first that did not end well."""
+def _wait(
+    children: Sequence[subprocess.Popen[bytes]], grace: float, killed: set[int], stops: Sequence[int], met: Path
+) -> None:
+    """Until all have ended; the last ``grace`` seconds after the first that did not end well.
+
+    `SOON` instead where the first process has ended since it was asked to, as it alone saves what there is; and where one was killed
+    before they had met, as the others wait for it and hear nothing.
+    """
     failed: float | None = None
     while None in (codes := [child.poll() for child in children]):
-        if failed is None and any(codes):
+        if failed is None and (any(codes) or (stops and codes[0] is not None)):
             failed = time.monotonic()
-        if failed is not None and time.monotonic() - failed > grace:
+        idle = (stops and codes[0] is not None) or (any((code or 0) < 0 for code in codes) and not met.exists())
+        if failed is not None and time.monotonic() - failed > (min(grace, SOON) if idle else grace):
             for number, child in enumerate(children):
                 if child.poll() is None:
                     killed.add(number)
@@ -139,7 +157,9 @@ def _status(codes: Sequence[int], killed: set[int], stops: Sequence[int]) -> int
     said = [code for code in codes if code > 0 and code != LOST]
     if said or not any(codes):
         return said[0] if said else 0
-    if stops and gone:  # asked for before the first process listened, or three times
+    if stops:  # asked for before the first process listened, or three times
+        what = "interrupted" if stops[0] == signal.SIGINT else "terminated"
+        print(f"easiedge: {what}; what was finished is kept", file=sys.stderr)
         return 128 + stops[0]
     again = "; the same command with its hydra.run.dir=, or resume=DIR, goes on where the run was"
     if gone:
@@ -153,15 +173,3 @@ def _status(codes: Sequence[int], killed: set[int], stops: Sequence[int]) -> int
             file=sys.stderr,
         )
     return 1
-
-
-def follow_parent() -> None:
-    """End by SIGTERM when the process that launched this one is gone."""
-
-    def watch() -> None:
-        with suppress(OSError):
-            while os.read(0, 4096):
-                pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()

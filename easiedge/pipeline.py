@@ -18,7 +18,7 @@ from torch import nn
 from easiedge.assembly import Parts, assemble
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.provenance import add_provenance
-from easiedge.errors import EasiEdgeError, ProcessError
+from easiedge.errors import EasiEdgeError, ProcessError, WriteError
 from easiedge.fidelity import fidelity
 from easiedge.fidelity_request import request_of
 from easiedge.latency_table import latency_of_device
@@ -27,6 +27,7 @@ from easiedge.model.gates import masked
 from easiedge.model.graph import device_of
 from easiedge.plain_values import finite
 from easiedge.processes import told
+from easiedge.refusal import of_writing
 from easiedge.report.fidelity_pictures import draw_fidelity
 from easiedge.report.fidelity_record import write_fidelity
 from easiedge.report.fidelity_terminal import fidelity_tables
@@ -52,6 +53,7 @@ from easiedge.training.loggers import close_logger
 from easiedge.training.resume.halt import Terminated
 
 log = logging.getLogger(__name__)
+STOPPED = "stopped: easiedge %s resume=%s goes on where it was"
 PROVED = 1024  # validation images on which the removal is proved to have changed nothing
 
 
@@ -82,13 +84,15 @@ def resumable(job: Callable[[DictConfig], dict[str, Any]]) -> Callable[[DictConf
             keep_settings(cfg, job.__name__, directory)
             try:
                 metrics = job(cfg)
+                _finish(cfg, job.__name__, directory)
             except (KeyboardInterrupt, Terminated, ProcessError):
-                log.warning("stopped: easiedge %s resume=%s goes on where it was", job.__name__, directory)
+                log.warning(STOPPED, job.__name__, directory)
                 raise
             except (OSError, EasiEdgeError) as error:
                 check_still_there(directory, error)
+                if of_writing(error) and (directory / "config.yaml").exists():  # else nothing was begun
+                    log.warning(STOPPED, job.__name__, directory)
                 raise
-            finish(cfg, job.__name__, directory)
             return metrics
 
     return run
@@ -102,6 +106,14 @@ def alone(job: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             return job(cfg)
 
     return run
+
+
+def _finish(cfg: DictConfig, command: str, directory: Path) -> None:
+    """Mark the run as finished; its figures are written, so that a disk that has become full meanwhile costs only the mark."""
+    try:
+        finish(cfg, command, directory)
+    except WriteError as error:
+        log.warning("the run is whole, but is not marked as finished: %s", error)
 
 
 @resumable
@@ -163,7 +175,7 @@ def score(cfg: DictConfig) -> dict[str, Any]:
         train_dense(parts, cfg, clock)
         try:
             found = fidelity(parts, request, keep=lambda so_far: write_fidelity(so_far, parts.directory))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated):
             log.warning(
                 "stopped: the same command with hydra.run.dir=%s goes on with the oracle where it was", parts.directory
             )
@@ -188,7 +200,7 @@ def sensitivity(cfg: DictConfig) -> LayerSensitivity:
         train_dense(parts, cfg, clock)
         try:
             found = layer_sensitivity(parts, request)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated):
             log.warning("stopped: the same command with hydra.run.dir=%s goes on with the next layer", parts.directory)
             raise
         pictures = draw_sensitivity(found, parts.directory)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -21,7 +22,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from easiedge.errors import ProcessError
-from easiedge.launch import ENVIRONMENT, STORE, Place
+from easiedge.launch import ENVIRONMENT, MET, STORE, Place
 
 T = TypeVar("T")
 LOST = "another process of this run has ended or does not answer: the run stops, and goes on where it was when it is started again"
@@ -40,11 +41,6 @@ _speaking: Any = None  # the store of the last group, which errors are still tol
 def rank() -> int:
     """Of this process, from 0."""
     return 0 if _joined is None else _joined.place.rank
-
-
-def local_rank() -> int:
-    """Of this process on its machine, from 0: the number of its GPU."""
-    return 0 if _joined is None else _joined.place.local_rank
 
 
 def world_size() -> int:
@@ -179,6 +175,8 @@ def joined(place: Place, timeout: float) -> Iterator[None]:
             "cpu:gloo,cuda:nccl" if on_gpus else "gloo", init_method=f"file://{where}" if where else "env://",
             rank=place.rank, world_size=place.size, timeout=timedelta(seconds=timeout),
         )  # fmt: skip
+    if where:
+        Path(where).with_name(MET).touch()
     before = {name: os.environ.pop(name) for name in ENVIRONMENT if name in os.environ}  # Lightning would act on them
     _speaking = dist.distributed_c10d._get_default_store()
     _joined = _Joined(place, _speaking)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)  # what a disk, and no wrong path, answers
+
 
 def wrong_request(error: BaseException | None) -> str | None:
     """The message if the error, or what it was raised from, says that the request was wrong; else None."""
@@ -25,6 +29,17 @@ def wrong_request(error: BaseException | None) -> str | None:
             return f"cannot use {where} ({what}): mend its permissions, free some space, or choose another place (hydra.run.dir=)"
         error = error.__cause__
     return hydra_message
+
+
+def of_writing(error: BaseException | None) -> bool:
+    """Whether the error, or what it was raised from, is that of a file that could not be written: not the request's fault."""
+    from easiedge.errors import WriteError
+
+    while error is not None:
+        if isinstance(error, WriteError) or getattr(error, "errno", None) in DISK:
+            return True
+        error = error.__cause__
+    return False
 
 
 def first_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch import nn
 from easiedge.atomic import write_atomically
 from easiedge.deciding import deciding
 from easiedge.deploy.artifact import load
-from easiedge.errors import EasiEdgeError
+from easiedge.errors import EasiEdgeError, WriteError
 from easiedge.flags import parted
 from easiedge.flat import flat
 from easiedge.model.digest import circumstances, digest
@@ -68,7 +69,8 @@ def identity(cfg: DictConfig, directory: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     made = secrets.token_hex(4)
-    write_atomically(path, json.dumps({"settings": settings, "id": made}) + "\n")
+    with suppress(WriteError):  # a full disk costs what loggers know the run by when it goes on, and not the run
+        write_atomically(path, json.dumps({"settings": settings, "id": made}) + "\n")
     return made
 
 

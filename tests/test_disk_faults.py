@@ -70,8 +70,10 @@ def test_a_file_that_cannot_be_written_ends_the_run_and_it_goes_on_when_it_can(
     with monkeypatch.context() as patch:
         hit = broken_from(patch, name, FAULTS[fault])
         assert run(["prune", *QUICK, f"hydra.run.dir={out}"]) == 2
-    line = one_line(capsys.readouterr().err)
+    said = capsys.readouterr()
+    line = one_line(said.err)
     assert hit and "free some space or choose another directory" in line
+    assert (f"stopped: easiedge prune resume={out}" in said.out + said.err) == (name != "config.yaml")  # not begun
     assert not looks_whole(out) and not find_runs(tmp_path).runs
     assert not list(out.rglob(".*.safetensors.*"))  # nothing half-written either
     if name == "metrics.json":
@@ -79,18 +81,26 @@ def test_a_file_that_cannot_be_written_ends_the_run_and_it_goes_on_when_it_can(
         assert looks_whole(out)
 
 
-def test_states_that_cannot_be_saved_cost_no_run(tmp_path, monkeypatch):
-    true = atomic.write_atomically
+def test_states_that_cannot_be_saved_cost_no_run(tmp_path, monkeypatch, capsys):
+    """The disk is full for everything in checkpoints/ but the command line, with which the run begins."""
+    true, hit = os.replace, set()
 
-    def write(path, content):
-        if Path(path).suffix == ".sealed":
-            raise easiedge.EasiEdgeError("the disk is full")
-        true(path, content)
+    def replace(source, target, **options):
+        inside = Path(target).relative_to(tmp_path / "out") if Path(target).is_relative_to(tmp_path / "out") else Path()
+        if inside.parts[:1] == ("checkpoints",) and inside.name != "command.json":
+            hit.add(inside.name)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        return true(source, target, **options)
 
-    monkeypatch.setattr("easiedge.sealed.write_atomically", write)
+    monkeypatch.setattr(atomic.os, "replace", replace)
     often = ["checkpoints.share=1000", "checkpoints.least_seconds=0"]
     assert run(["prune", *QUICK, *often, f"hydra.run.dir={tmp_path / 'out'}"]) == 0
-    assert looks_whole(tmp_path / "out")
+    assert {"train-best.safetensors", "finetune-best.safetensors", "end.sealed", "finished.json"} <= hit
+    assert any(name.startswith("step-") for name in hit)
+    assert (tmp_path / "out" / "metrics.json").exists() and easiedge.load(tmp_path / "out" / "pruned")
+    said = capsys.readouterr()
+    for what in ("the state of this stage is not saved", "the best epoch is not saved"):
+        assert 0 < (said.out + said.err).count(what) <= 4  # once a stage: training, two of ADMM, fine-tuning
 
 
 @pytest.mark.parametrize("stage", ["run_schedule", "finetune", "closing_accuracies"])

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+import easiedge.launch
+from easiedge.follow_parent import _leave
 from easiedge.launch import LOST, Place, _status, launch, own_place
 
 
@@ -33,7 +37,9 @@ def test_place(environment, place):
         ([LOST, 1], set(), [], 1, ""),
         ([130, LOST], set(), [signal.SIGINT], 130, ""),
         ([143, -signal.SIGKILL], {1}, [signal.SIGTERM], 143, ""),
-        ([-signal.SIGINT, LOST], set(), [signal.SIGINT], 130, ""),
+        ([-signal.SIGINT, LOST], set(), [signal.SIGINT], 130, "interrupted"),
+        ([-signal.SIGTERM, -signal.SIGKILL], {1}, [signal.SIGTERM], 143, "terminated"),
+        ([0, -signal.SIGKILL], {1}, [signal.SIGTERM], 143, "terminated"),
         ([LOST, -signal.SIGKILL], set(), [], 1, "process 1 of 2 was ended by SIGKILL"),
         ([-signal.SIGSEGV, LOST], set(), [], 1, "process 0 of 2 was ended by SIGSEGV"),
         ([LOST, LOST], set(), [], 1, "trainer.timeout"),
@@ -114,3 +120,100 @@ def test_asked_three_times_all_are_killed(program, tmp_path):
     asking.start()
     assert launch(2, ["prune"]) == 143
     asking.join()
+
+
+class Child:
+    """A process that has ended with ``code``, or ends when it is killed."""
+
+    def __init__(self, code=None):
+        self.code = code
+
+    def poll(self):
+        return self.code
+
+    def kill(self):
+        self.code = -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("codes", "stops", "met", "seconds"),
+    [
+        ([-signal.SIGTERM, None], [signal.SIGTERM], False, 3),  # asked before it listened
+        ([143, None], [signal.SIGTERM], True, 3),
+        ([0, None], [signal.SIGTERM], True, 3),  # asked when it was done
+        ([None, -signal.SIGKILL], [], False, 3),  # the first waits for one that never comes
+        ([None, -signal.SIGKILL], [], True, 30),  # it hears of it, and has a state to save
+        ([None, LOST], [signal.SIGTERM], True, 30),
+        ([None, 2], [], False, 30),
+    ],
+)
+def test_those_who_can_save_something_have_time_and_the_others_have_little(
+    tmp_path, monkeypatch, codes, stops, met, seconds
+):
+    children, killed, clock = [Child(code) for code in codes], set(), [0.0]
+    monkeypatch.setattr(easiedge.launch.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(easiedge.launch.time, "sleep", lambda pause: clock.__setitem__(0, clock[0] + pause))
+    if met:
+        (tmp_path / "store.met").touch()
+    easiedge.launch._wait(children, 30.0, killed, stops, tmp_path / "store.met")
+    assert killed == {codes.index(None)} and seconds < clock[0] < seconds + 1
+
+
+def test_a_signal_before_the_first_process_is_there_reaches_it(program, tmp_path, monkeypatch, capfd):
+    program(
+        f'trap "touch {tmp_path}/heard; exit 143" TERM\ntouch {tmp_path}/$RANK\n[ "$RANK" = 1 ] && exit 0\nwhile :; do sleep 0.02; done'
+    )
+    true, early = easiedge.launch._environment, []
+
+    def environment(number, *others):
+        if number == 0:
+            early.append(os.kill(os.getpid(), signal.SIGTERM))
+        while number and not (tmp_path / "0").exists():  # until the first listens
+            time.sleep(0.02)
+        return true(number, *others)
+
+    monkeypatch.setattr(easiedge.launch, "_environment", environment)
+    assert launch(2, ["prune"]) == 143
+    assert early and (tmp_path / "heard").exists()
+
+
+def test_the_last_to_leave_removes_the_folder_of_a_launcher_that_is_gone(tmp_path):
+    for name in "01":
+        (tmp_path / "easiedge-x" / name / "work").mkdir(parents=True)
+    (tmp_path / "easiedge-x" / "store").touch()
+    _leave(tmp_path / "easiedge-x" / "1")
+    assert (tmp_path / "easiedge-x" / "0" / "work").exists()  # still at work, and so is the store
+    assert (tmp_path / "easiedge-x" / "store").exists()
+    _leave(tmp_path / "easiedge-x" / "0")
+    assert not (tmp_path / "easiedge-x").exists()
+
+
+FOLLOWS = """
+import os, sys, time
+from pathlib import Path
+from easiedge.follow_parent import follow_parent
+from easiedge.training.resume.halt import Terminated, stoppable
+try:
+    with stoppable():
+        follow_parent()
+        time.sleep(600)
+except Terminated:
+    sys.exit(143)
+"""
+
+
+@pytest.mark.parametrize("deaf", [False, True], ids=["hears", "waits in C"])
+def test_a_process_whose_launcher_is_gone_ends_and_leaves_nothing(tmp_path, deaf):
+    own = tmp_path / "easiedge-x" / "0"
+    own.mkdir(parents=True)
+    code = (
+        FOLLOWS.replace("except Terminated:\n    sys.exit(143)", "except Terminated:\n    time.sleep(600)")
+        if deaf
+        else FOLLOWS
+    )
+    environment = {**os.environ, "EASIEDGE_FOLDER": str(own), "PYTHONPATH": str(Path(easiedge.__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(60) == 143
+    assert not own.parent.exists()

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from easiedge.atomic import write_atomically
 from easiedge.pipeline import prune
 from easiedge.refusal import first_line, wrong_request
+from easiedge.training.resume.halt import stoppable
 
 log = logging.getLogger(__name__)
 FAILURE = "failed.txt"
@@ -74,7 +75,7 @@ def run_cell(cfg: DictConfig) -> None:
     (directory / FAILURE).unlink(missing_ok=True)
     printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), stoppable():  # in a worker of a launcher nobody listens yet
             prune(cfg)
     except Exception as error:
         reason = wrong_request(error) or f"{type(error).__name__}: {first_line(error)}"

@@ -25,6 +25,7 @@ from easiedge.report.comparison_terminal import print_comparison
 from easiedge.report.comparison_values import Result
 from easiedge.report.page.write_report import write_report
 from easiedge.run_lock import locked
+from easiedge.training.resume.halt import Terminated
 
 
 def compare(folder: Path, overrides: Sequence[str]) -> int:
@@ -68,7 +69,7 @@ def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory
             launcher = Launcher(folder, of_hydra, directory)
             for batch in (planned.first, planned.others):
                 _launched(launcher, [cell for cell in batch if cell.name not in done])
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         with suppress(EasiEdgeError):
             _write(request, planned, directory)
         _say(f"stopped: the same command with hydra.run.dir={directory} goes on where it was")

@@ -14,6 +14,7 @@ from pytorch_lightning import Callback
 from torch import Tensor, nn
 
 from easiedge.atomic import write_atomically
+from easiedge.errors import WriteError
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,8 @@ class BestEpoch(Callback):
         network: whose weights and buffers are kept; the LightningModule's own by default.
         monitor: logged metric, higher is better.
         eligible: asked at each validation; an epoch counts only where it says True, such as when the budget is met.
-        path: a safetensors file that always holds the best epoch so far, replaced atomically; None keeps it in memory only.
+        path: a safetensors file that always holds the best epoch so far, replaced atomically; None keeps it in memory only.  Where
+            it cannot be written training goes on, and says so once: it is a convenience, since the state of the run holds the epoch too.
 
     Attributes:
         epoch: the best epoch from 0, None while there is none.
@@ -50,6 +52,7 @@ class BestEpoch(Callback):
         self.value = -math.inf
         self.loss = math.inf
         self.weights: dict[str, Tensor] = {}
+        self.warned = False
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the weights if this epoch is the best one that counts."""
@@ -63,7 +66,18 @@ class BestEpoch(Callback):
         self.epoch, self.value, self.loss = trainer.current_epoch, value, loss
         self.weights = snapshot(self.network or pl_module)
         if self.path is not None:
-            write_atomically(self.path, safetensors.torch.save(self.weights))
+            self._write(self.path)
+
+    def _write(self, path: Path) -> None:
+        try:
+            write_atomically(path, safetensors.torch.save(self.weights))
+        except WriteError as error:
+            log.log(
+                logging.DEBUG if self.warned else logging.WARNING,
+                "the best epoch is not saved, and the run goes on: %s",
+                error,
+            )
+            self.warned = True
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the best epoch back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from training import tiny
 
 from easiedge.data.digits import Digits
-from easiedge.errors import DataError, EasiEdgeError, TrainingError
+from easiedge.errors import DataError, TrainingError
 from easiedge.training.best_epoch import BestEpoch
 from easiedge.training.classifier import Classifier
 from easiedge.training.evaluate import accuracy
@@ -152,7 +153,9 @@ def test_only_eligible_epochs_count() -> None:
     assert _fit(net, best=none).best_epoch is None
 
 
-def test_a_file_that_cannot_be_written_leaves_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_best_epoch_that_cannot_be_written_leaves_the_earlier_file_and_costs_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "best.safetensors"
     path.write_bytes(b"earlier")
 
@@ -161,8 +164,13 @@ def test_a_file_that_cannot_be_written_leaves_the_earlier_one(tmp_path: Path, mo
 
     monkeypatch.setattr("easiedge.atomic.os.fsync", full)
     net = tiny.network()
-    with pytest.raises(EasiEdgeError, match="No space left"):
-        _fit(net, best=BestEpoch(net, path=path))
+    best = BestEpoch(net, path=path)
+    for value in (0.1, 0.2):  # two epochs that would be written
+        trainer = SimpleNamespace(sanity_checking=False, callback_metrics={"val_accuracy": value}, current_epoch=0)
+        best.on_validation_end(trainer, net)  # type: ignore[arg-type]
+    assert best.value == 0.2
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert "No space left" in warning and "the run goes on" in warning
     assert path.read_bytes() == b"earlier"
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 

@@ -69,9 +69,13 @@ HALT = Halt()
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Signals go to `HALT`; outside the main thread nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
+def stoppable(at_end: signal.Handlers | None = None) -> Iterator[None]:
+    """Signals go to `HALT`; outside the main thread, and within another one, nothing changes.
+
+    Args:
+        at_end: the handler that stays behind; by default the one that was there.
+    """
+    if HALT.listening or threading.current_thread() is not threading.main_thread():
         yield
         return
     before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -83,4 +87,4 @@ def stoppable() -> Iterator[None]:
     finally:
         HALT.listening = False
         for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+            signal.signal(number, at_end or (handler if handler is not None else signal.SIG_DFL))

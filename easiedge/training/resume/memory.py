@@ -82,6 +82,7 @@ class StageMemory:
 
     def __init__(self, folder: Path, key: str, run: RunMemory) -> None:
         self.folder, self.key, self.run, self.pace = folder, key, run, run.pace
+        self.warned = False
 
     def finished(self) -> dict[str, Any] | None:
         """What `finish` was given; None where the stage has not come to its end.  The first process reads, for all."""
@@ -119,7 +120,9 @@ class StageMemory:
                 self.folder / name, {"key": self.key, "circumstances": self.run.circumstances, "content": dict(content)}
             )
         except EasiEdgeError as error:
-            log.warning("the state of this stage is not saved, and the run goes on: %s", error)
+            level = logging.DEBUG if self.warned else logging.WARNING  # once for a stage
+            log.log(level, "the state of this stage is not saved, and the run goes on: %s", error)
+            self.warned = True
             return False
         return True
 
