@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
 from easiedge.errors import EasiEdgeError, ModelError
 from easiedge.kinds import check_kinds
+from easiedge.memory_check import Choosing, check_memory
 from easiedge.model.architecture import describe
 from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
@@ -45,6 +46,7 @@ from easiedge.unit import Budget, FilterGroup
 log = logging.getLogger(__name__)
 DEFAULT_BUDGET = 0.5
 CALIBRATION_IMAGES = 1024
+Ways = Callable[[Selection], Sequence[Choosing]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,21 +88,21 @@ class Parts:
     shared: SharedTraining | None = None
 
 
-def assemble(cfg: DictConfig) -> Parts:
-    """Make every part, cheapest checks first.
+def assemble(cfg: DictConfig, ways: Ways = Selection.ways) -> Parts:
+    """Make every part, cheapest checks first, and say what memory choosing units will take in these ``ways``.
 
     Raises:
         EasiEdgeError: whatever is wrong with the request.
     """
     try:
-        return _assemble(cfg)
+        return _assemble(cfg, ways)
     except (TypeError, ValueError) as error:
         raise EasiEdgeError(
             f"the configuration holds a value of the wrong kind ({error}): see easiedge prune --help"
         ) from error
 
 
-def _assemble(cfg: DictConfig) -> Parts:
+def _assemble(cfg: DictConfig, ways: Ways) -> Parts:
     check_kinds(cfg)
     check_targets(cfg, HydraConfig.get().overrides.task)
     names = _names(cfg)
@@ -126,6 +128,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     check_budget(
         replace(budget, latency_ms_max=None), groups, network, example, selection
     )  # before minutes of measuring
+    check_memory(network, groups, calibration, ways(selection))
     device = device_of_run(cfg.device, timed, network, groups, example, cfg.seed, directory, shared)
     if device is not None:
         selection = replace(selection, latency=device.latency, clock=device.clock)

@@ -15,14 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch import nn
 
-from easiedge.assembly import Parts, assemble
+from easiedge.assembly import Parts, Ways, assemble
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.provenance import add_provenance
 from easiedge.errors import EasiEdgeError, ProcessError
 from easiedge.fidelity import fidelity
 from easiedge.fidelity_request import request_of
 from easiedge.latency_table import latency_of_device
-from easiedge.memory_check import check_memory
 from easiedge.model.gates import masked
 from easiedge.model.graph import device_of
 from easiedge.plain_values import finite
@@ -44,6 +43,7 @@ from easiedge.resume import begin_anew, check_still_there, finish, finished_befo
 from easiedge.run_lock import locked
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.schedule.prune import take_images
+from easiedge.schedule.selection import Selection
 from easiedge.sensitivity import layer_sensitivity
 from easiedge.sensitivity_request import sensitivity_request
 from easiedge.surgery.equivalence import prove_equivalence
@@ -55,9 +55,9 @@ PROVED = 1024  # validation images on which the removal is proved to have change
 
 
 @contextmanager
-def assembled(cfg: DictConfig) -> Iterator[Parts]:
-    """The parts of a run; a run that fails or is interrupted is ended in its logger as failed."""
-    parts = assemble(cfg)
+def assembled(cfg: DictConfig, ways: Ways = Selection.ways) -> Iterator[Parts]:
+    """The parts of a run that chooses units in these ``ways``; a run that fails or is interrupted is ended in its logger as failed."""
+    parts = assemble(cfg, ways)
     try:
         write_config(cfg, parts.directory)
         yield parts
@@ -95,7 +95,7 @@ def resumable(job: Callable[[DictConfig], dict[str, Any]]) -> Callable[[DictConf
 def train(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge train``: the dense baseline, saved under ``dense/``; its figures are returned and written."""
     clock = Clock()
-    with assembled(cfg) as parts:
+    with assembled(cfg, lambda chosen: ()) as parts:
         train_dense(parts, cfg, clock)
         if parts.weighted:  # else it is there already
             save(parts.network, parts.directory / "dense", network_provenance(parts, cfg))
@@ -146,7 +146,7 @@ def score(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge score``: criteria beside the exact information gain; tables and pictures are written, the record is returned."""
     clock = Clock()
     request = request_of(cfg.fidelity, cfg.seed)
-    with assembled(cfg) as parts:
+    with assembled(cfg, request.ways) as parts:
         train_dense(parts, cfg, clock)
         try:
             found = fidelity(parts, request, keep=lambda so_far: write_fidelity(so_far, parts.directory))
@@ -171,7 +171,7 @@ def score(cfg: DictConfig) -> dict[str, Any]:
 def sensitivity(cfg: DictConfig) -> LayerSensitivity:
     """``easiedge sensitivity``: accuracy as one layer at a time loses units; tables and pictures are written."""
     clock, request = Clock(), sensitivity_request(cfg.sensitivity)
-    with assembled(cfg) as parts:
+    with assembled(cfg, request.ways) as parts:
         train_dense(parts, cfg, clock)
         try:
             found = layer_sensitivity(parts, request)
@@ -215,7 +215,6 @@ def run_schedule(parts: Parts, clock: Clock) -> Outcome:
         log.info,
     )
     log.info("pruning %d units in %d groups", sum(g.size for g in parts.groups), len(parts.groups))
-    check_memory(parts)
     outcome = parts.schedule(task)
     for stage, seconds in outcome.seconds.items():
         clock.add(stage, seconds)
