@@ -28,7 +28,7 @@ from easiedge.model.architecture import describe
 from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.weights import load_weights
-from easiedge.processes import first, first_before_the_others, same_network, world_size
+from easiedge.processes import first, first_before_the_others, same_network
 from easiedge.projection.budget import limits, slack
 from easiedge.resume import FOLDER, SCORES, identity, run_memory
 from easiedge.schedule.outcome import Schedule
@@ -36,6 +36,7 @@ from easiedge.schedule.selection import Selection
 from easiedge.scoring.score_store import SharedScores
 from easiedge.store import Store
 from easiedge.targets import check_targets
+from easiedge.trainer_options import check_trainer, check_trainer_here
 from easiedge.training.curves import Curves
 from easiedge.training.known_quality import KnownQuality
 from easiedge.training.loggers import make_logger
@@ -118,6 +119,7 @@ def _assemble(cfg: DictConfig, ways: Ways) -> Parts:
     data: ImageData = instantiate(cfg.data)
     with first_before_the_others():  # which then find what it fetched and decoded
         data.setup()
+    check_trainer_here(cfg.trainer.options, data.train_dataloader(), data.val_dataloader())
     network = same_network(make_network(cfg, data))
     images = min(CALIBRATION_IMAGES, len(data.train)) if cfg.calibration.images is None else cfg.calibration.images
     calibration = data.calibration_batches(images, cfg.calibration.batch_size, cfg.seed)
@@ -198,23 +200,6 @@ def _names(cfg: DictConfig) -> Names:
 def _title(names: Names, seed: int, directory: Path) -> str:
     """What loggers call the run; the jobs of a sweep are told apart by their directories."""
     return "-".join([names.method, names.model, names.data, str(seed), *([directory.name] if names.sweep else [])])
-
-
-def check_trainer(options: DictConfig) -> None:
-    """Refuse what would make Lightning start processes by itself, or stop each of them by its own clock.
-
-    Raises:
-        EasiEdgeError: says what to give instead.
-    """
-    devices = options.get("devices", 1)
-    one = devices == 1 or (OmegaConf.is_list(devices) and len(devices) == 1)
-    if not one or options.get("num_nodes", 1) != 1 or options.get("strategy", "auto") != "auto":
-        raise EasiEdgeError(
-            "trainer.options.devices, num_nodes and strategy would make Lightning start processes that know nothing of one another: "
-            "give trainer.processes=N, or start easiedge by torchrun"
-        )
-    if world_size() > 1 and options.get("max_time") is not None:
-        raise EasiEdgeError("trainer.options.max_time stops each process by its own clock: leave it out with several")
 
 
 def make_budget(cfg: DictConfig) -> Budget:
