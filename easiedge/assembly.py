@@ -13,6 +13,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
-from easiedge.errors import EasiEdgeError, ModelError
+from easiedge.errors import EasiEdgeError, ModelError, TrainingError
 from easiedge.kinds import check_kinds
 from easiedge.memory_check import Choosing, check_memory
 from easiedge.model.architecture import describe
@@ -40,6 +41,7 @@ from easiedge.trainer_options import check_trainer, check_trainer_here
 from easiedge.training.curves import Curves
 from easiedge.training.known_quality import KnownQuality
 from easiedge.training.loggers import make_logger
+from easiedge.training.recipe import Recipe
 from easiedge.training.shared_training import SharedTraining
 from easiedge.training.stages import Stages
 from easiedge.unit import Budget, FilterGroup
@@ -110,7 +112,7 @@ def _assemble(cfg: DictConfig, ways: Ways) -> Parts:
     budget = make_budget(cfg.budget)
     check_trainer(cfg.trainer.options)
     selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
-    recipes = {name: instantiate(recipe) for name, recipe in cfg.recipe.items()}
+    recipes = {str(name): make_recipe(cfg, str(name)) for name in cfg.recipe}
     directory = Path(HydraConfig.get().runtime.output_dir)
     shared = shared_folder()
     scores = directory / FOLDER / SCORES if shared is None else shared / "scores"
@@ -208,6 +210,21 @@ def make_budget(cfg: DictConfig) -> Budget:
     if not given:
         given = {"filters_removed": DEFAULT_BUDGET}
     return Budget(**given)
+
+
+def make_recipe(cfg: DictConfig, name: str) -> Recipe:
+    """The recipe ``name``: train, admm or finetune.
+
+    Raises:
+        TrainingError: a value that cannot train, by its name in the configuration.
+    """
+    try:
+        made: Recipe = instantiate(cfg.recipe[name])
+    except InstantiationException as error:
+        if isinstance(error.__cause__, TrainingError):
+            raise TrainingError(str(error.__cause__).replace("recipe.", f"recipe.{name}.")) from error
+        raise
+    return made
 
 
 def make_selection(cfg: DictConfig) -> Selection:
