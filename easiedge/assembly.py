@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -22,12 +23,13 @@ from torch import Tensor, nn
 from easiedge.check_kinds import check_kinds
 from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
-from easiedge.errors import EasiEdgeError, ModelError
+from easiedge.errors import EasiEdgeError, ModelError, TrainingError
+from easiedge.memory_check import Choosing, check_memory
 from easiedge.model.architecture import describe
 from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.weights import load_weights
-from easiedge.processes import first, first_before_the_others, same_network, world_size
+from easiedge.processes import first, first_before_the_others, same_network
 from easiedge.projection.budget import limits, slack
 from easiedge.resume import FOLDER, SCORES, identity, run_memory
 from easiedge.schedule.outcome import Schedule
@@ -35,9 +37,11 @@ from easiedge.schedule.selection import Selection
 from easiedge.scoring.score_store import SharedScores
 from easiedge.store import Store
 from easiedge.targets import check_targets
+from easiedge.trainer_options import check_trainer, check_trainer_here
 from easiedge.training.curves import Curves
 from easiedge.training.known_quality import KnownQuality
 from easiedge.training.loggers import make_logger
+from easiedge.training.recipe import Recipe
 from easiedge.training.shared_training import SharedTraining
 from easiedge.training.stages import Stages
 from easiedge.unit import Budget, FilterGroup
@@ -45,6 +49,7 @@ from easiedge.unit import Budget, FilterGroup
 log = logging.getLogger(__name__)
 DEFAULT_BUDGET = 0.5
 CALIBRATION_IMAGES = 1024
+Ways = Callable[[Selection], Sequence[Choosing]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,28 +91,28 @@ class Parts:
     shared: SharedTraining | None = None
 
 
-def assemble(cfg: DictConfig) -> Parts:
-    """Make every part, cheapest checks first.
+def assemble(cfg: DictConfig, ways: Ways = Selection.ways) -> Parts:
+    """Make every part, cheapest checks first, and say what memory choosing units will take in these ``ways``.
 
     Raises:
         EasiEdgeError: whatever is wrong with the request.
     """
     try:
-        return _assemble(cfg)
+        return _assemble(cfg, ways)
     except (TypeError, ValueError) as error:
         raise EasiEdgeError(
             f"the configuration holds a value of the wrong kind ({error}): see easiedge prune --help"
         ) from error
 
 
-def _assemble(cfg: DictConfig) -> Parts:
+def _assemble(cfg: DictConfig, ways: Ways) -> Parts:
     check_kinds(cfg)
     check_targets(cfg, HydraConfig.get().overrides.task)
     names = _names(cfg)
     budget = make_budget(cfg.budget)
     check_trainer(cfg.trainer.options)
     selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
-    recipes = {name: instantiate(recipe) for name, recipe in cfg.recipe.items()}
+    recipes = {str(name): make_recipe(cfg, str(name)) for name in cfg.recipe}
     directory = Path(HydraConfig.get().runtime.output_dir)
     shared = shared_folder()
     scores = directory / FOLDER / SCORES if shared is None else shared / "scores"
@@ -116,6 +121,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     data: ImageData = instantiate(cfg.data)
     with first_before_the_others():  # which then find what it fetched and decoded
         data.setup()
+    check_trainer_here(cfg.trainer.options, data.train_dataloader(), data.val_dataloader())
     network = same_network(make_network(cfg, data))
     images = min(CALIBRATION_IMAGES, len(data.train)) if cfg.calibration.images is None else cfg.calibration.images
     calibration = data.calibration_batches(images, cfg.calibration.batch_size, cfg.seed)
@@ -126,6 +132,7 @@ def _assemble(cfg: DictConfig) -> Parts:
     check_budget(
         replace(budget, latency_ms_max=None), groups, network, example, selection
     )  # before minutes of measuring
+    check_memory(network, groups, calibration, ways(selection))
     device = device_of_run(cfg.device, timed, network, groups, example, cfg.seed, directory, shared)
     if device is not None:
         selection = replace(selection, latency=device.latency, clock=device.clock)
@@ -197,29 +204,27 @@ def _title(names: Names, seed: int, directory: Path) -> str:
     return "-".join([names.method, names.model, names.data, str(seed), *([directory.name] if names.sweep else [])])
 
 
-def check_trainer(options: DictConfig) -> None:
-    """Refuse what would make Lightning start processes by itself, or stop each of them by its own clock.
-
-    Raises:
-        EasiEdgeError: says what to give instead.
-    """
-    devices = options.get("devices", 1)
-    one = devices == 1 or (OmegaConf.is_list(devices) and len(devices) == 1)
-    if not one or options.get("num_nodes", 1) != 1 or options.get("strategy", "auto") != "auto":
-        raise EasiEdgeError(
-            "trainer.options.devices, num_nodes and strategy would make Lightning start processes that know nothing of one another: "
-            "give trainer.processes=N, or start easiedge by torchrun"
-        )
-    if world_size() > 1 and options.get("max_time") is not None:
-        raise EasiEdgeError("trainer.options.max_time stops each process by its own clock: leave it out with several")
-
-
 def make_budget(cfg: DictConfig) -> Budget:
     """The budget that was asked for; half of the filters when none was."""
     given = {str(name): value for name, value in cfg.items() if value is not None}
     if not given:
         given = {"filters_removed": DEFAULT_BUDGET}
     return Budget(**given)
+
+
+def make_recipe(cfg: DictConfig, name: str) -> Recipe:
+    """The recipe ``name``: train, admm or finetune.
+
+    Raises:
+        TrainingError: a value that cannot train, by its name in the configuration.
+    """
+    try:
+        made: Recipe = instantiate(cfg.recipe[name])
+    except InstantiationException as error:
+        if isinstance(error.__cause__, TrainingError):
+            raise TrainingError(str(error.__cause__).replace("recipe.", f"recipe.{name}.")) from error
+        raise
+    return made
 
 
 def make_selection(cfg: DictConfig) -> Selection:

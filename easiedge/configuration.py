@@ -21,6 +21,7 @@ from easiedge.flat import flat
 from easiedge.launch import Place
 from easiedge.plain_values import is_number, is_whole
 from easiedge.targets import check_hydra_targets, check_targets
+from easiedge.trainer_options import check_trainer
 
 SWEEPER = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
 
@@ -167,4 +168,5 @@ def composed(folder: Path, overrides: list[str], with_hydra: bool = False) -> Di
             raise
     check_kinds(cfg)
     check_targets(cfg, overrides)
+    check_trainer(cfg.trainer.options)
     return cfg

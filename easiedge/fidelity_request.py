@@ -9,11 +9,13 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from easiedge.errors import EasiEdgeError
+from easiedge.memory_check import Choosing
 from easiedge.model.cost import NetworkCost
 from easiedge.plain_values import is_number
 from easiedge.projection.budget import limits
 from easiedge.projection.floors import Floors
 from easiedge.projection.project import SCOPES
+from easiedge.schedule.selection import Selection
 from easiedge.scoring.score import CRITERIA, accepts, check_options, criterion_by_name, plain_options
 from easiedge.surgery.removal_curve import chunks_of
 from easiedge.surgery.select import COMPENSATIONS
@@ -46,6 +48,11 @@ class Request:
     compensation: tuple[str, ...]
     split: str
     images: int | None
+
+    def ways(self, chosen: Selection) -> Sequence[Choosing]:
+        """In which units will be chosen, for `check_memory`; the refit is that of ``chosen``."""
+        fit = bool(self.removed) and "least_squares" in self.compensation
+        return [Choosing(name, options, fit, chosen.positions) for name, options in self.criteria.values()]
 
     def check_reach(self, groups: Sequence[FilterGroup], cost: NetworkCost, floors: Floors) -> None:
         """Refuse shares that no mask can have, or that lie between two chunks.

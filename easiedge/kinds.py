@@ -33,7 +33,8 @@ class Kind:
         return Kind(lambda v: self.holds(v) or other.holds(v), f"{self.words}, or {other.words}")
 
 
-def _whole(low: int, high: int = LARGEST) -> Kind:
+def whole(low: int, high: int = LARGEST) -> Kind:
+    """A whole number between two, which are included."""
     return Kind(lambda v: is_whole(v) and low <= v <= high, f"a whole number from {low} to {high}")
 
 
@@ -47,63 +48,63 @@ def _list_of(each: Kind, words: str) -> Kind:
 
 
 _TEXT = Kind(lambda v: isinstance(v, str) and bool(v.strip()) and v.isprintable() and _whole_text(v), "a text")
-_TRUTH = Kind(lambda v: isinstance(v, bool), "true or false")
-_NULL = Kind(lambda v: v is None, "null")
+TRUTH = Kind(lambda v: isinstance(v, bool), "true or false")
+NULL = Kind(lambda v: v is None, "null")
 _TEXTS = _list_of(_TEXT, "a list of texts, such as [a,b]")
 _NUMBERS = _list_of(_number(), "a list of finite numbers, such as [0.5,0.5,0.5]")
 _POSITIVE = _list_of(
     Kind(lambda v: is_number(v) and 0 < v < math.inf, ""), "a list of finite numbers above 0, such as [0.2,0.2,0.2]"
 )
-_SEED = _whole(0, 2**32 - 1)
+_SEED = whole(0, 2**32 - 1)
 
 KINDS: dict[str, Kind] = {
     "seed": _SEED,
-    "weights": _TEXT | _NULL,
+    "weights": _TEXT | NULL,
     "checkpoints.share": _number(),
     "checkpoints.least_seconds": _number(),
     "groups.include": _TEXTS,
     "groups.exclude": _TEXTS,
-    "calibration.images": _whole(1) | _NULL,
-    "calibration.batch_size": _whole(1),
-    "data.root": _TEXT | _NULL,
-    "data.batch_size": _whole(1),
-    "data.shift": _whole(0, 4096),
-    "data.flip": _TRUTH,
-    "data.mean": _NUMBERS | _NULL,
-    "data.std": _POSITIVE | _NULL,
+    "calibration.images": whole(1) | NULL,
+    "calibration.batch_size": whole(1),
+    "data.root": _TEXT | NULL,
+    "data.batch_size": whole(1),
+    "data.shift": whole(0, 4096),
+    "data.flip": TRUTH,
+    "data.mean": _NUMBERS | NULL,
+    "data.std": _POSITIVE | NULL,
     "data.split_seed": _SEED,
-    "data.download": _TRUTH,
+    "data.download": TRUTH,
     "data.seed": _SEED,
-    "data.image_size": _whole(1, 1 << 15),
-    "data.grey": _TRUTH,
+    "data.image_size": whole(1, 1 << 15),
+    "data.grey": TRUTH,
     "data.val_share": _number(),
     "data.test_share": _number(),
     "model.name": _TEXT,
-    "model.pretrained": _TRUTH,
+    "model.pretrained": TRUTH,
     "scoring.criterion": _TEXT,
     "scoring.chunk": _number(),
-    "scoring.first_order": _TRUTH,
+    "scoring.first_order": TRUTH,
     "projection.scope": _TEXT,
     "projection.max_ratio": _number(),
-    "projection.round_to": _whole(1),
+    "projection.round_to": whole(1),
     "projection.collapse": _TEXT,
     "projection.collapse_share": _number(),
     "compensation.name": _TEXT,
     "compensation.ridge": _number(),
-    "compensation.positions": _whole(0),
+    "compensation.positions": whole(0),
     "compensation.readjust": _number(0),
     "device.kind": _TEXT,
-    "device.table": _TEXT | _NULL,
-    "device.threads": _whole(1, 4096) | _NULL,
-    "device.networks": _whole(1, 100_000),
-    "device.repetitions": _whole(1, 1_000_000),
-    "device.warm_up": _whole(0, 1_000_000),
+    "device.table": _TEXT | NULL,
+    "device.threads": whole(1, 4096) | NULL,
+    "device.networks": whole(1, 100_000),
+    "device.repetitions": whole(1, 1_000_000),
+    "device.warm_up": whole(0, 1_000_000),
     "trainer.precision": _TEXT,
-    "trainer.progress": _TRUTH,
+    "trainer.progress": TRUTH,
     "logger.kind": _TEXT,
-    "logger.online": _TRUTH,
+    "logger.online": TRUTH,
     "logger.project": _TEXT,
-    "logger.group": _TEXT | _NULL,
+    "logger.group": _TEXT | NULL,
     "logger.tags": _TEXTS,
 }
 """By dotted name; those that are not there are checked where they are used."""

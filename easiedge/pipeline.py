@@ -15,14 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch import nn
 
-from easiedge.assembly import Parts, assemble
+from easiedge.assembly import Parts, Ways, assemble
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.provenance import add_provenance
 from easiedge.errors import EasiEdgeError, ProcessError, WriteError
 from easiedge.fidelity import fidelity
 from easiedge.fidelity_request import request_of
 from easiedge.latency_table import latency_of_device
-from easiedge.memory_check import check_memory
 from easiedge.model.gates import masked
 from easiedge.model.graph import device_of
 from easiedge.plain_values import finite
@@ -46,6 +45,7 @@ from easiedge.run_lock import locked
 from easiedge.same_run import keep_settings, refuse_another_run
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.schedule.prune import take_images
+from easiedge.schedule.selection import Selection
 from easiedge.sensitivity import layer_sensitivity
 from easiedge.sensitivity_request import sensitivity_request
 from easiedge.surgery.equivalence import prove_equivalence
@@ -58,9 +58,9 @@ PROVED = 1024  # validation images on which the removal is proved to have change
 
 
 @contextmanager
-def assembled(cfg: DictConfig) -> Iterator[Parts]:
-    """The parts of a run; a run that fails or is interrupted is ended in its logger as failed."""
-    parts = assemble(cfg)
+def assembled(cfg: DictConfig, ways: Ways = Selection.ways) -> Iterator[Parts]:
+    """The parts of a run that chooses units in these ``ways``; a run that fails or is interrupted is ended in its logger as failed."""
+    parts = assemble(cfg, ways)
     try:
         write_config(cfg, parts.directory)
         yield parts
@@ -120,7 +120,7 @@ def _finish(cfg: DictConfig, command: str, directory: Path) -> None:
 def train(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge train``: the dense baseline, saved under ``dense/``; its figures are returned and written."""
     clock = Clock()
-    with assembled(cfg) as parts:
+    with assembled(cfg, lambda chosen: ()) as parts:
         train_dense(parts, cfg, clock)
         if parts.weighted:  # else it is there already
             save(parts.network, parts.directory / "dense", network_provenance(parts, cfg))
@@ -171,7 +171,7 @@ def score(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge score``: criteria beside the exact information gain; tables and pictures are written, the record is returned."""
     clock = Clock()
     request = request_of(cfg.fidelity, cfg.seed)
-    with assembled(cfg) as parts:
+    with assembled(cfg, request.ways) as parts:
         train_dense(parts, cfg, clock)
         try:
             found = fidelity(parts, request, keep=lambda so_far: write_fidelity(so_far, parts.directory))
@@ -196,7 +196,7 @@ def score(cfg: DictConfig) -> dict[str, Any]:
 def sensitivity(cfg: DictConfig) -> LayerSensitivity:
     """``easiedge sensitivity``: accuracy as one layer at a time loses units; tables and pictures are written."""
     clock, request = Clock(), sensitivity_request(cfg.sensitivity)
-    with assembled(cfg) as parts:
+    with assembled(cfg, request.ways) as parts:
         train_dense(parts, cfg, clock)
         try:
             found = layer_sensitivity(parts, request)
@@ -240,7 +240,6 @@ def run_schedule(parts: Parts, clock: Clock) -> Outcome:
         log.info,
     )
     log.info("pruning %d units in %d groups", sum(g.size for g in parts.groups), len(parts.groups))
-    check_memory(parts)
     outcome = parts.schedule(task)
     for stage, seconds in outcome.seconds.items():
         clock.add(stage, seconds)

@@ -48,6 +48,11 @@ def world_size() -> int:
     return 1 if _joined is None else _joined.place.size
 
 
+def local_size() -> int:
+    """How many processes there are on this machine."""
+    return 1 if _joined is None else _joined.place.local_size
+
+
 def first() -> bool:
     """Whether this is the process that decides, writes and speaks."""
     return rank() == 0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omegaconf import DictConfig, ListConfig
 
 from easiedge.errors import EasiEdgeError
+from easiedge.memory_check import Choosing
 from easiedge.plain_values import is_number
+from easiedge.schedule.selection import Selection
+from easiedge.scoring.score import accepts
 from easiedge.surgery.select import COMPENSATIONS
 from easiedge.unit import FilterGroup
 
@@ -28,6 +32,11 @@ class SensitivityRequest:
     split: str
     images: int | None
     compensation: str
+
+    def ways(self, chosen: Selection) -> Sequence[Choosing]:
+        """In which units will be chosen, for `check_memory`; the criterion and the refit are those of ``chosen``."""
+        options = dict(chosen.options) | ({"readjust": 0.0} if accepts(chosen.criterion, "readjust") else {})
+        return [Choosing(chosen.criterion, options, self.compensation == "least_squares", chosen.positions)]
 
     def counts(self, group: FilterGroup) -> list[int]:
         """Units of ``group`` that go at each share: the nearest whole number, and one unit always stays."""

@@ -28,6 +28,34 @@ def test_what_is_no_secret_passes():
     check_values_hold_no_secret({"data.root": "/home/somebody", "seed": 3, "x": None}, KNOWN)
 
 
+def test_folders_and_words_that_are_no_secrets_pass(tmp_path):
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    key = folder / "key.json"
+    key.touch()
+    environment = {"SITE_KEYS_DIR": str(folder), "GOOGLE_APPLICATION_CREDENTIALS": str(key), "SSH_KEY": str(folder), "USE_TOKEN": "required",
+                   "KEYBOARD": "some_layout_of_keys", "TOKENIZERS_PARALLELISM": "a_long_word_here", "MONKEY": "a_long_word_here"}  # fmt: skip
+    given = [f"hydra.run.dir={folder}/x", f"weights={key}", "logger.project=required", "logger.group=some_layout_of_keys", "model=a_long_word_here",
+             "data.root=${oc.env:SITE_KEYS_DIR}", "data.root=${oc.env:SSH_KEY}"]  # fmt: skip
+    check_overrides_hold_no_secret(given, environment)
+    check_values_hold_no_secret({"hydra.run.dir": f"{folder}/x", "weights": str(key)}, environment)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["WANDB_API_KEY", "KEY", "apikey", "AWS_SECRET_ACCESS_KEY", "TOKEN", "HF_TOKEN", "OPENAI_API_KEY_2", "CLIENT_SECRET", "PGPASSWORD", "DB_PASS", "MYSQL_PWD",
+     "GIT_PASSPHRASE", "SOME_CREDENTIALS"],
+)  # fmt: skip
+def test_names_that_end_like_a_secret_s_are_known(name):
+    with pytest.raises(EasiEdgeError, match=f"holds the value of {name}"):
+        check_overrides_hold_no_secret(["logger.project=x_/nowhere/x1y2"], {name: "/nowhere/x1y2"})
+
+
+def test_passwords_may_be_shorter():
+    with pytest.raises(EasiEdgeError, match="holds the value of DB_PASSWORD"):
+        check_overrides_hold_no_secret(["logger.project=x1y2z3x1"], {"DB_PASSWORD": "x1y2z3x1", "HF_TOKEN": "x1y2z3"})
+
+
 def test_a_value_that_an_interpolation_brought_in_is_seen():
     with pytest.raises(EasiEdgeError, match=r"logger\.project holds the value of HF_TOKEN"):
         check_values_hold_no_secret({"logger.project": "a hf_something"}, KNOWN)

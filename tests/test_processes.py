@@ -11,6 +11,7 @@ from easiedge.processes import (
     first_before_the_others,
     gathered,
     highest,
+    local_size,
     own_part,
     rank,
     same_network,
@@ -33,6 +34,7 @@ def everything():
     matrix = torch.full((me, 2), float(me))
     return {
         "size": world_size(),
+        "local": local_size(),
         "summed": summed(torch.tensor([1.0 + me, 2.0])),
         "stacked": stacked(torch.tensor([me, 7])),
         "highest": highest(me, -me),
@@ -46,7 +48,7 @@ def everything():
 
 def test_all_of_it_in_two(two):
     for number, found in enumerate(two(everything)):
-        assert found["size"] == 2
+        assert found["size"] == found["local"] == 2
         assert found["summed"].tolist() == [3.0, 4.0]
         assert found["stacked"].tolist() == [[0, 7], [1, 7]]
         assert found["highest"] == (1, 0)
@@ -60,7 +62,11 @@ def test_all_of_it_in_two(two):
 
 def test_in_one_it_is_what_was_given():
     found = everything()
-    assert found["size"] == 1 and found["summed"].tolist() == [1.0, 2.0] and found["stacked"].tolist() == [[0, 7]]
+    assert (
+        found["size"] == found["local"] == 1
+        and found["summed"].tolist() == [1.0, 2.0]
+        and found["stacked"].tolist() == [[0, 7]]
+    )
     assert found["highest"] == (0, 0) and found["told"]["rank"] == 0 and found["gathered"] == [(0, "x")]
     assert found["rows"].shape == (0, 2) and found["part"] == slice(0, 5)
     assert processes.speaks(2) and processes.said(3) == 3

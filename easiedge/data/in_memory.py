@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from easiedge.seeds import numbered_seed
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
@@ -82,7 +84,7 @@ class Batches:
         return sizes
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        generator = torch.Generator().manual_seed(numbered_seed(self.seed, self.epoch))
         order = (
             torch.randperm(len(self.images), generator=generator) if self.shuffle else torch.arange(len(self.images))
         )

@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 from torch import fx, nn
 
 from easiedge.errors import DataError, EasiEdgeError
+from easiedge.memory_check import check_memory
 from easiedge.model.digest import UndigestibleError, circumstances, digest
 from easiedge.model.filter_groups import find_groups
 from easiedge.run_lock import locked
@@ -98,6 +99,7 @@ def prune(
         calibration = take_images(batches, calibration_images)
         found = list(groups) if groups is not None else find_groups(model, inputs_of(calibration[0])[:2])
         network = copy.deepcopy(model)
+        check_memory(network, found, calibration, chosen.ways())
         stages = Stages(batches, val_batches, {"admm": tuned, "finetune": tuned}, seed=seed, progress=progress)
         if directory is not None:
             choice = {**vars(chosen), "scorer": None, "clock": chosen.clock is not None}

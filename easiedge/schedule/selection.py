@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import fx, nn
 
+from easiedge.memory_check import Choosing
 from easiedge.model.device_latency import DeviceLatency
 from easiedge.processes import same_network, told
 from easiedge.projection.collapse import SHARE, CollapseGuard
@@ -71,6 +72,10 @@ class Selection:
     def guard(self) -> CollapseGuard:
         """What happens to a choice that leaves next to nothing of a group."""
         return CollapseGuard(self.collapse_share, self.collapse)
+
+    def ways(self) -> Sequence[Choosing]:
+        """In which units will be chosen, for `check_memory`."""
+        return [Choosing(self.criterion, self.options, self.compensation == "least_squares", self.positions)]
 
     def mask(
         self,

@@ -75,6 +75,11 @@ def accepts(criterion: str, option: str) -> bool:
     return option in _options(criterion)
 
 
+def needs_images(criterion: str) -> bool:
+    """Whether a criterion looks at calibration images; those that do not have ``batches=None``."""
+    return inspect.signature(criterion_by_name(criterion)).parameters["batches"].default is inspect.Parameter.empty
+
+
 def plain_options(criterion: str) -> dict[str, Any]:
     """The options of a criterion that a text can give, with their defaults: numbers, names, true or false."""
     return {

@@ -20,11 +20,10 @@ from torch import Tensor, nn
 
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.gate_gradients import gated_batches
-from easiedge.scoring.joint_information_gain import MATRIX_LIMIT, MEMORY
-from easiedge.scoring.score import accepts
+from easiedge.scoring.joint_information_gain import MATRIX_LIMIT, MEMORY, READJUST
+from easiedge.scoring.score import accepts, needs_images
 from easiedge.unit import FilterGroup
 
-WITHOUT_IMAGES = ("l1_magnitude", "l2_magnitude", "lamp", "geometric_median", "network_slimming", "random")
 FIXED = 100_000_000  # bytes
 KEPT = 4 << 30  # bytes that compensation may keep between layers
 
@@ -81,16 +80,15 @@ def memory_estimate(
     """
     sizes = [len(inputs_of(batch)) for batch in batches]
     batch, images, units = max(sizes), sum(sizes), sum(g.size for g in groups)
-    saved, largest, classes = (
-        (0, 0, 1) if criterion in WITHOUT_IMAGES and not fit else _of_an_image(model, groups, batches)
-    )
-    scored = criterion not in WITHOUT_IMAGES
+    scored = needs_images(criterion)
+    saved, largest, classes = _of_an_image(model, groups, batches) if scored or fit else (0, 0, 1)
     passes = int(options.get("passes", 1)) if options.get("probe") != "exact" else classes
     form = 0
     if criterion == "joint_information_gain":
         limit, memory = int(options.get("matrix_limit", MATRIX_LIMIT)), int(options.get("memory", MEMORY))
         form = 4 * units**2 if units <= limit else 2 * min(memory, 4 * units * images * passes)
-        form += 24 * units**2 if options.get("readjust") and units <= limit else 0
+        readjusts = options.get("readjust", READJUST if fit else 0.0)  # as `for_refit` has it
+        form += 24 * units**2 if readjusts and units <= limit else 0
     elif criterion == "optimal_brain_surgeon":
         form = 28 * units**2
     layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]

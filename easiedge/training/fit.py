@@ -17,6 +17,7 @@ from torch import nn
 from easiedge.errors import DataError, NotFiniteError
 from easiedge.model.graph import device_of
 from easiedge.processes import first, rank, same_network, told, world_size
+from easiedge.seeds import numbered_seed
 from easiedge.training.batches import NO_BATCHES, Batches, SizedBatches, check_batches, example_inputs
 from easiedge.training.best_epoch import BestEpoch
 from easiedge.training.classifier import Classifier
@@ -33,8 +34,6 @@ from easiedge.training.resume.random_state import random_state, restore_random_s
 from easiedge.training.resume.remembering import Remembering
 from easiedge.training.summed_gradients import SummedGradients
 from easiedge.training.train_loss import TrainLoss
-
-SEED_STEP = 1_000_003  # between the seeds of two processes
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def fit(
     if seed is not None:
         pl.seed_everything(seed, workers=True, verbose=False)
         if not first():
-            torch.manual_seed(seed + SEED_STEP * rank())  # dropout draws for other images
+            torch.manual_seed(numbered_seed(rank(), seed))  # dropout draws for other images
     with quiet_lightning(), nullcontext() if resume is None else resume.stopping():
         options: dict[str, Any] = {
             "max_epochs": max_epochs if max_epochs is not None else recipe.epochs,

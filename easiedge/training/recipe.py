@@ -50,9 +50,11 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse values that cannot train, naming the field and its range."""
         if self.optimizer not in OPTIMIZERS:
-            raise TrainingError(f"unknown optimizer {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
+            raise TrainingError(
+                f"recipe.optimizer={self.optimizer!r} is unknown: choose one of {', '.join(OPTIMIZERS)}"
+            )
         if self.schedule not in SCHEDULES:
-            raise TrainingError(f"unknown schedule {self.schedule!r}: choose one of {', '.join(SCHEDULES)}")
+            raise TrainingError(f"recipe.schedule={self.schedule!r} is unknown: choose one of {', '.join(SCHEDULES)}")
         self._within("momentum", 0.0, 1.0)
         if self.nesterov and self.optimizer == "sgd" and self.momentum == 0.0:
             raise TrainingError("recipe.nesterov needs momentum: give recipe.momentum over 0, or nesterov=false")
@@ -72,9 +74,8 @@ class Recipe:
 
     def _within(self, name: str, low: float, high: float, open_below: bool = False) -> None:
         value = getattr(self, name)
+        interval = f"{'(' if open_below else '['}{low:g}, {high:g}{')' if high == math.inf else ']'}"
         if not is_number(value):
-            raise TrainingError(
-                f"recipe.{name}={value!r} is not a number: give one in {'(' if open_below else '['}{low:g}, {high:g}]"
-            )
+            raise TrainingError(f"recipe.{name}={value!r} is not a number: give one in {interval}")
         if not low <= value <= high or (open_below and value == low) or value == math.inf:
-            raise TrainingError(f"recipe.{name}={value} is outside {'(' if open_below else '['}{low:g}, {high:g}]")
+            raise TrainingError(f"recipe.{name}={value} is outside {interval}")

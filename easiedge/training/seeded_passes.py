@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
+from easiedge.seeds import numbered_seed
 from easiedge.training.resume.random_state import random_state, restore_random_state
 
 
@@ -41,7 +42,7 @@ class SeededPasses:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
-        own, count = OwnGenerators(self.seed * 1_000_003 + self.epoch), len(self)
+        own, count = OwnGenerators(numbered_seed(self.seed, self.epoch)), len(self)
         with own.active():
             for generator in (self.loader.generator, getattr(self.loader.sampler, "generator", None)):
                 if generator is not None:

@@ -1,6 +1,5 @@
 """The memory that choosing units takes, said beforehand, beside what it takes."""
 
-import logging
 import os
 import subprocess
 import sys
@@ -12,10 +11,9 @@ import torch
 from networks import images, network
 
 import easiedge
-from easiedge import memory_check
 from easiedge.available_memory import available_memory
 from easiedge.schedule.selection import Selection
-from easiedge.scoring.score import CRITERIA
+from easiedge.scoring.score import CRITERIA, needs_images, score
 from easiedge.surgery.memory_estimate import memory_estimate
 
 CPU = torch.device("cpu")
@@ -96,19 +94,20 @@ def test_it_grows_with_the_batch_and_with_the_form():
     given.calibration = [(torch.cat([x] * 10), torch.zeros(10 * len(x), dtype=torch.long))]
     assert estimated(given).activations == 10 * small.activations
     units = sum(g.size for g in given.groups)
-    assert small.form == 4 * units**2 and estimated(parts(readjust=0.1)).form == 28 * units**2
+    assert estimated(parts(readjust=0.0)).form == 4 * units**2 == estimated(given, fit=False).form
+    assert small.form == 28 * units**2 == estimated(parts(readjust=0.1), fit=False).form  # a refit readjusts by itself
     assert estimated(parts("l1_magnitude"), fit=False).activations == 0
 
 
-@pytest.mark.parametrize("available", [1000, 10**15, None])
-def test_too_little_memory_is_a_warning_with_advice(monkeypatch, caplog, available):
-    monkeypatch.setattr(memory_check, "available_memory", lambda device: available)
-    with caplog.at_level(logging.INFO):
-        memory_check.check_memory(parts())
-    told, *warned = caplog.records
-    assert "memory for choosing units: at most" in told.message
-    assert bool(warned) == (available == 1000)
-    assert all("helps most" in record.message and record.levelname == "WARNING" for record in warned)
+@pytest.mark.parametrize("criterion", [c for c in CRITERIA if c != "network_slimming"])
+def test_the_criteria_that_need_images_are_those_that_fail_without(criterion):
+    given = parts(criterion)
+    if needs_images(criterion):
+        with pytest.raises(Exception, match=r".*"):
+            score(given.network, given.groups, None, criterion)
+    else:
+        assert estimated(given, fit=False).activations == 0
+        CRITERIA[criterion](given.network, given.groups)
 
 
 def test_the_least_of_what_machine_and_container_leave(tmp_path):
@@ -125,3 +124,32 @@ def test_the_least_of_what_machine_and_container_leave(tmp_path):
     assert available_memory(CPU, tmp_path) == 1_000_000
     (group / "memory.stat").write_text("anon 7\ninactive_file 500000\n")
     assert available_memory(CPU, tmp_path) == 1_500_000
+
+
+LIMITS = {
+    2: ("sys/fs/cgroup", "0::{}", "memory.max", "memory.current", "inactive_file"),
+    1: ("sys/fs/cgroup/memory", "7:cpu,memory:{}", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("version", LIMITS)
+def test_a_limit_on_the_group_of_a_job_holds_and_so_do_those_above_it(tmp_path, version):
+    mount, line, limit, used, idle = LIMITS[version]
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "cgroup").write_text(f"12:pids:/else\n{line.format('/slurm/job_7/step_0')}\n")
+    step = tmp_path / mount / "slurm" / "job_7" / "step_0"
+    step.mkdir(parents=True)
+
+    def group(folder, most, now, given_back=0):
+        (folder / limit).write_text(f"{most}\n")
+        (folder / used).write_text(f"{now}\n")
+        (folder / "memory.stat").write_text(f"{idle} {given_back}\n")
+
+    group(tmp_path / mount, 1 << 62 if version == 1 else "max", 50_000)
+    assert available_memory(CPU, tmp_path) is None
+    group(step.parents[0], 9_000, 4_000, 500)
+    assert available_memory(CPU, tmp_path) == 5_500
+    group(step, 3_000, 1_000)
+    assert available_memory(CPU, tmp_path) == 2_000
+    group(step.parents[1], 1_000, 900)
+    assert available_memory(CPU, tmp_path) == 100

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from omegaconf import OmegaConf
 from training import tiny
 
+from easiedge.assembly import make_recipe
 from easiedge.errors import TrainingError
 from easiedge.training.learning_rate import SCHEDULES, constant, cosine, one_cycle
 from easiedge.training.optimization import make_optimizer
@@ -21,6 +23,31 @@ from easiedge.training.recipe import Recipe
 def test_values_that_cannot_train_are_refused(field: dict) -> None:
     with pytest.raises(TrainingError, match=next(iter(field))):
         Recipe(**field)
+
+
+@pytest.mark.parametrize(
+    ("field", "interval"),
+    [("lr", "(0, inf)"), ("weight_decay", "[0, inf)"), ("warmup", "[0, 1]"), ("temperature", "(0, inf)")],
+)
+@pytest.mark.parametrize("value", [float("inf"), "x"])
+def test_the_interval_is_that_which_is_taken(field: str, interval: str, value: object) -> None:
+    with pytest.raises(TrainingError) as error:
+        Recipe(**{field: value})
+    assert str(error.value).endswith(interval)
+
+
+@pytest.mark.parametrize("name", ["train", "admm", "finetune"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("lr", float("inf")), ("optimizer", "lion"), ("schedule", "x"), ("nesterov", 3), ("momentum", 0)],
+)
+def test_the_recipe_of_the_three_is_named(name: str, field: str, value: object) -> None:
+    target = {"_target_": "easiedge.training.recipe.Recipe"}
+    cfg = OmegaConf.create({"recipe": dict.fromkeys(("train", "admm", "finetune"), target)})
+    assert make_recipe(cfg, name) == Recipe()
+    cfg.recipe[name][field] = value
+    with pytest.raises(TrainingError, match=rf"recipe\.{name}\.{field}"):
+        make_recipe(cfg, name)
 
 
 def test_schedules_start_peak_and_end_where_they_say() -> None:
