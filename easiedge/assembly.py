@@ -140,13 +140,15 @@ def _assemble(cfg: DictConfig, ways: Ways) -> Parts:
     for limit in slack(budget, cost):
         log.warning("%s holds already for the dense network: nothing has to go for it", limit)
     logger = make_logger(
-        cfg.logger.kind, directory, project=cfg.logger.project, name=_title(names, cfg.seed, directory), identity=identity(cfg, directory),
-        group=cfg.logger.group or names.sweep, tags=[names.method, names.model, names.data, *cfg.logger.tags], online=cfg.logger.online,
+        cfg.logger.kind, directory, project=cfg.logger.project, name=_title(names, cfg.seed, directory),
+        identity=identity(cfg, directory), group=cfg.logger.group or names.sweep,
+        tags=[names.method, names.model, names.data, *cfg.logger.tags], online=cfg.logger.online,
         config={**OmegaConf.to_container(cfg, resolve=True), "study": asdict(names)},  # type: ignore[dict-item]
     )  # fmt: skip
     stages = Stages(
-        data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger, seed=cfg.seed,
-        progress=cfg.trainer.progress, directory=directory if first() else None, options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
+        data.train_dataloader(), data.val_dataloader(), recipes, precision=cfg.trainer.precision, logger=logger,
+        seed=cfg.seed, progress=cfg.trainer.progress, directory=directory if first() else None,
+        options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
         curves=Curves(directory / "curves.csv"), memory=run_memory(cfg, network, directory),
         quality=KnownQuality(None if shared is None else Store(shared / "quality")),
     )  # fmt: skip
@@ -232,10 +234,13 @@ def make_selection(cfg: DictConfig) -> Selection:
     fit = cfg.compensation.name == "least_squares"
     floor = cfg.projection.min_units
     return Selection(
-        criterion=cfg.scoring.criterion, options=dict(cfg.scoring.options), chunk=cfg.scoring.chunk, first_order=bool(cfg.scoring.get("first_order", False)), scope=cfg.projection.scope,
-        min_units=dict(floor) if isinstance(floor, DictConfig) else floor, max_ratio=cfg.projection.max_ratio, round_to=cfg.projection.round_to,
-        collapse=cfg.projection.collapse, collapse_share=cfg.projection.collapse_share,
-        compensation="least_squares" if fit else None, ridge=cfg.compensation.ridge, positions=cfg.compensation.positions,
+        criterion=cfg.scoring.criterion, options=dict(cfg.scoring.options), chunk=cfg.scoring.chunk,
+        first_order=bool(cfg.scoring.get("first_order", False)), scope=cfg.projection.scope,
+        min_units=dict(floor) if isinstance(floor, DictConfig) else floor, max_ratio=cfg.projection.max_ratio,
+        round_to=cfg.projection.round_to, collapse=cfg.projection.collapse,
+        collapse_share=cfg.projection.collapse_share,
+        compensation="least_squares" if fit else None, ridge=cfg.compensation.ridge,
+        positions=cfg.compensation.positions,
     )  # fmt: skip
 
 
@@ -263,7 +268,8 @@ def make_network(cfg: DictConfig, data: ImageData) -> nn.Module:
     except (RuntimeError, ValueError) as error:
         first = str(error).strip().splitlines()[0][:160]
         raise ModelError(
-            f"{type(network).__name__} does not take images of {channels}x{height}x{width} ({first}): choose another model, or another data.image_size"
+            f"{type(network).__name__} does not take images of {channels}x{height}x{width} ({first}): "
+            "choose another model, or another data.image_size"
         ) from error
     return network.train()
 
@@ -282,6 +288,7 @@ def chosen_groups(groups: Sequence[FilterGroup], cfg: DictConfig) -> list[Filter
     ]
     if not chosen:
         raise EasiEdgeError(
-            f"groups.include={list(cfg.include)} and exclude={list(cfg.exclude)} leave none of {', '.join(g.name for g in groups[:8])}"
+            f"groups.include={list(cfg.include)} and exclude={list(cfg.exclude)} leave none of "
+            f"{', '.join(g.name for g in groups[:8])}"
         )
     return chosen

@@ -1,7 +1,7 @@
 """What ``_target_`` in a configuration may name, since making it means calling it.
 
-Where the configuration came from decides: easiedge's own classes are made for anyone; a class or function of the user's own only where
-he typed its name on the command line of this very command.  Nothing is made because a file names it.
+Where the configuration came from decides: easiedge's own classes are made for anyone; a class or function of the user's
+own only where he typed its name on the command line of this very command.  Nothing is made because a file names it.
 """
 
 from __future__ import annotations
@@ -55,13 +55,15 @@ OWN: dict[str, tuple[str, ...]] = {
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 _HYDRA = ("hydra", "hydra_plugins", "easiedge", "logging")  # whose parts hydra.* may name
 _NO_MAKERS = frozenset(
-    {*sys.stdlib_module_names, *sys.builtin_module_names, "easiedge", "hydra", "hydra_plugins", "omegaconf", "torch", "numpy", "joblib", "dill",
-     "cloudpickle", "pandas", "yaml"}
+    {*sys.stdlib_module_names, *sys.builtin_module_names, "easiedge", "hydra", "hydra_plugins", "omegaconf", "torch",
+     "numpy", "joblib", "dill", "cloudpickle", "pandas", "yaml"}
 )  # fmt: skip  # packages that make neither networks nor data of one's own, and can do much else
 
 
 def check_targets(cfg: DictConfig, overrides: Sequence[str]) -> None:
-    """Raise unless every ``_target_`` of ``cfg`` may be made; of those that the user typed, the module is imported and nothing is called.
+    """Raise unless every ``_target_`` of ``cfg`` may be made.
+
+    Of those that the user typed, the module is imported and nothing is called.
 
     Args:
         cfg: a composed configuration; its part ``hydra`` is Hydra's, see `check_hydra_targets`.
@@ -75,18 +77,21 @@ def check_targets(cfg: DictConfig, overrides: Sequence[str]) -> None:
     for place, target in _named(plain, ""):
         if place not in OWN:
             raise EasiEdgeError(
-                f"{place}._target_ names something to be called, which only {', '.join(OWN)} may: leave it out or give a plain value"
+                f"{place}._target_ names something to be called, which only {', '.join(OWN)} may: "
+                f"leave it out or give a plain value"
             )
         if target in OWN[place]:
             continue
         if str(target) not in typed:
             raise EasiEdgeError(
-                f"{place}._target_={str(target)[:80]!r} is not easiedge's own ({_names(place)}) and was not typed on this command line, and "
-                f"nothing is called because a file names it: add {place}._target_={str(target)[:80]} to the command if it is yours"
+                f"{place}._target_={str(target)[:80]!r} is not easiedge's own ({_names(place)}) and was not typed "
+                "on this command line, and nothing is called because a file names it: "
+                f"add {place}._target_={str(target)[:80]} to the command if it is yours"
             )
         if not isinstance(target, str) or not _DOTTED.fullmatch(target):
             raise EasiEdgeError(
-                f"{place}._target_={str(target)[:80]!r} is no name: choose {_names(place)}, or a class or function of your own as my_package.my_name"
+                f"{place}._target_={str(target)[:80]!r} is no name: choose {_names(place)}, "
+                "or a class or function of your own as my_package.my_name"
             )
         if target.partition(".")[0] in _NO_MAKERS - {"torch"} or not _makes(place, get_object(target)):
             raise _refused(place, target)
@@ -98,7 +103,9 @@ def check_targets(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 
 def _makes(place: str, found: Any) -> bool:
-    """Whether what a name led to can make what belongs at ``place``, by where it really is from and not by the name it was reached by.
+    """Whether what a name led to can make what belongs at ``place``.
+
+    It goes by where that really is from, and not by the name it was reached by.
 
     Data are a class derived from `ImageData`, networks an `nn.Module` class or a function.
     """
@@ -116,7 +123,7 @@ def _makes(place: str, found: Any) -> bool:
 
 
 def check_hydra_targets(overrides: Iterable[str]) -> None:
-    """Raise where an override of Hydra's own configuration names something to be called that is not Hydra's or easiedge's.
+    """Raise where an override of Hydra's own configuration names what is neither Hydra's nor easiedge's to be called.
 
     Raises:
         EasiEdgeError: names it; or the override adds folders of configuration files.
@@ -127,7 +134,8 @@ def check_hydra_targets(overrides: Iterable[str]) -> None:
             continue
         if key == "hydra.searchpath":
             raise EasiEdgeError(
-                "hydra.searchpath is not taken, since a configuration file can name anything to be called: give the values as overrides"
+                "hydra.searchpath is not taken, since a configuration file can name anything to be called: "
+                "give the values as overrides"
             )
         for target in _targets(override, ("_target_", "class")):  # the second in logging's configuration
             if target.partition(".")[0] not in _HYDRA:
@@ -142,7 +150,7 @@ def typed_targets(overrides: Iterable[str]) -> set[str]:
 
 
 def _targets(override: Any, keys: tuple[str, ...] = ("_target_",)) -> Iterator[str]:
-    """Of one override: its value where its key ends in one of ``keys``, and what mappings in its value hold under them."""
+    """Of one override: its value where its key ends in one of ``keys``, and what mappings in it hold under them."""
     key = str(override.key_or_group).rpartition(".")[2]
     values = [override.value()] if not override.is_sweep_override() else list(_choices(override))
     for value in values:
