@@ -49,6 +49,21 @@ def test_every_command_listens_from_its_beginning(
     assert signal.getsignal(number) is handlers and not HALT.listening
 
 
+def test_a_request_that_an_import_swallows_is_not_lost(monkeypatch):
+    def importing(*_):
+        with contextlib.suppress(BaseException):  # as libraries do that try to import others
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("easiedge.configuration.check_overrides", importing)
+    monkeypatch.setattr(cli, "_job", lambda *_: 0)
+    assert cli.run(["prune"]) == 143
+    assert HALT.raised is None
+    with stoppable():
+        importing()
+        with pytest.raises(Terminated), HALT.while_saving():
+            pass
+
+
 def test_who_listens_within_listens_on(handlers):
     with stoppable():
         with stoppable():
