@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from easiedge import cli, pipeline
+from easiedge.atomic import _here
 from easiedge.compare import cell
 from easiedge.errors import DataError, WriteError
 from easiedge.refusal import of_writing
@@ -185,3 +186,11 @@ def test_only_a_disk_that_cannot_be_written_lets_a_run_go_on(alone, caplog, erro
         pipeline.resumable(job)(None)
     assert (f"resume={alone} goes on where it was" in caplog.text) == goes_on
     assert of_writing(error) == (goes_on or not begun)
+
+
+def test_a_finished_run_leaves_nothing_half_written(alone):
+    (alone / "pruned").mkdir()
+    half = alone / "pruned" / f".model.safetensors.{_here()}-{2**22 + 1}-abc_1234"  # no process has that number
+    half.touch()
+    pipeline.resumable(lambda cfg: {})(None)
+    assert not half.exists()
