@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import tempfile
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from easiedge.errors import WriteError
@@ -19,7 +23,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{_here()}-{os.getpid()}-")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -35,3 +39,29 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _here() -> str:
+    """This machine, in eight hexadecimal digits: numbers of processes mean nothing on another one."""
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what processes of this machine that have died were writing into ``folder``; whoever calls it writes nothing there."""
+    for path in folder.glob(".*"):
+        found = re.fullmatch(r"\..+\.([0-9a-f]{8})-(\d+)-[^-.]+", path.name)
+        if found and found[1] == _here() and not _alive(int(found[2])):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _alive(process: int) -> bool:
+    if process == os.getpid():  # a number that has come round again
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True

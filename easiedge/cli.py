@@ -15,7 +15,7 @@ from easiedge.beside import beside, silent
 from easiedge.follow_parent import follow_parent
 from easiedge.launch import FOLDER, LOST, Place, launch, launched, own_place
 from easiedge.plain_text import plain
-from easiedge.training.resume.halt import Terminated, stoppable
+from easiedge.training.resume.halt import HALT, Terminated, stoppable
 
 COMMANDS = {
     "train": "train the dense baseline",
@@ -197,6 +197,7 @@ def _hydra(command: str, overrides: list[str]) -> int:
         return refuse(f"the configuration folder {folder} is missing: install easiedge again")
     overrides = with_assumed(command, resumed_overrides(command, overrides))
     cfg = check_overrides(folder, overrides)
+    HALT.check()
     place = own_place()
     if cfg is not None and (wanted := processes_asked_for(cfg.trainer, place)) > 1:
         return _in_processes(wanted, command, folder, overrides, cfg, place)
@@ -250,6 +251,7 @@ def _job(command: str, folder: Path, overrides: list[str]) -> int:
         from easiedge.pipeline import JOBS
         from easiedge.report.objectives import objectives_of
 
+        HALT.check()
         try:
             return objectives_of(JOBS[command](cfg), cfg.objectives)  # for a sweeper that searches
         except Exception as error:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from easiedge.assembly import Parts, Ways, assemble
+from easiedge.atomic import remove_half_written
 from easiedge.deploy.artifact import load, save
 from easiedge.deploy.provenance import add_provenance
 from easiedge.errors import EasiEdgeError, ProcessError, WriteError
@@ -114,6 +115,8 @@ def _finish(cfg: DictConfig, command: str, directory: Path) -> None:
         finish(cfg, command, directory)
     except WriteError as error:
         log.warning("the run is whole, but is not marked as finished: %s", error)
+    for name in (".", "dense", "pruned", "checkpoints"):
+        remove_half_written(directory / name)
 
 
 @resumable

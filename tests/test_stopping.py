@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from easiedge import cli, pipeline
+from easiedge.atomic import _here
 from easiedge.compare import cell
 from easiedge.errors import DataError, WriteError
 from easiedge.refusal import of_writing
@@ -47,6 +48,21 @@ def test_every_command_listens_from_its_beginning(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"easiedge: {says}") and not list(tmp_path.iterdir())
     assert signal.getsignal(number) is handlers and not HALT.listening
+
+
+def test_a_request_that_an_import_swallows_is_not_lost(monkeypatch):
+    def importing(*_):
+        with contextlib.suppress(BaseException):  # as libraries do that try to import others
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("easiedge.configuration.check_overrides", importing)
+    monkeypatch.setattr(cli, "_job", lambda *_: 0)
+    assert cli.run(["prune"]) == 143
+    assert HALT.raised is None
+    with stoppable():
+        importing()
+        with pytest.raises(Terminated), HALT.while_saving():
+            pass
 
 
 def test_who_listens_within_listens_on(handlers):
@@ -170,3 +186,11 @@ def test_only_a_disk_that_cannot_be_written_lets_a_run_go_on(alone, caplog, erro
         pipeline.resumable(job)(None)
     assert (f"resume={alone} goes on where it was" in caplog.text) == goes_on
     assert of_writing(error) == (goes_on or not begun)
+
+
+def test_a_finished_run_leaves_nothing_half_written(alone):
+    (alone / "pruned").mkdir()
+    half = alone / "pruned" / f".model.safetensors.{_here()}-{2**22 + 1}-abc_1234"  # no process has that number
+    half.touch()
+    pipeline.resumable(lambda cfg: {})(None)
+    assert not half.exists()

@@ -12,6 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from easiedge.assembly import make_recipe
 from easiedge.compare.cell import Cell, Setting
 from easiedge.compare.request import Request
 from easiedge.configuration import composed
@@ -92,7 +93,7 @@ def equal_training(
     for label, own in labels.items():
         cfg = compose(own)
         before[label] = int(instantiate(cfg.schedule).training_epochs)
-        total = max(total, before[label] + int(instantiate(cfg.recipe.finetune).epochs))
+        total = max(total, before[label] + make_recipe(cfg, "finetune").epochs)
     total = asked or total
     longest = max(before, key=lambda label: before[label])
     if total <= before[longest]:

@@ -126,9 +126,8 @@ class Stages:
             return self._fit(network, recipe, label, callbacks, tutor, best)
         except NotFiniteError as error:
             slower = replace(recipe, lr=recipe.lr * FACTOR, epochs=recipe.epochs - error.epochs)
-            log.warning(
-                "%s: %s; it goes on from the end of epoch %d with a learning rate of %.2g", label, error.what, error.epochs, slower.lr
-            )  # fmt: skip
+            where = f"the end of epoch {error.epochs}" if error.epochs else "the start"
+            log.warning("%s: %s; it goes on from %s with a learning rate of %.2g", label, error.what, where, slower.lr)
             good = error.history
         with self._rescued(network, name):
             result = self._fit(network, slower, label, callbacks, tutor, best)

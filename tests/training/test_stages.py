@@ -182,6 +182,12 @@ def test_an_overflow_goes_on_from_the_last_good_epoch_with_a_smaller_step(tmp_pa
     assert "goes on from the end of epoch 2 with a learning rate of 0.1" in caplog.text
 
 
+def test_an_overflow_in_the_first_epoch_goes_on_from_the_start(tmp_path, caplog):
+    _, train = poisoned(tmp_path, (0, 0))
+    assert len(train().history) == 5
+    assert "goes on from the start with a learning rate of 0.1" in caplog.text
+
+
 def test_a_second_overflow_stops_with_a_report_and_the_last_good_weights(tmp_path):
     network, train = poisoned(tmp_path, (0, 2), (1, 1))
     with pytest.raises(TrainingError, match="finetune-last-good") as stopped:

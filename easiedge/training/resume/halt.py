@@ -20,12 +20,14 @@ class Halt:
 
     Attributes:
         signal: that asked for it, None while none has.
+        raised: the one that was raised; what it was raised in may have swallowed it, as imports of other libraries do.
         saving: whether training that saves its state is under way, and will look at the request itself.
         listening: whether signals come here.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.raised: int | None = None
         self.saving = False
         self.listening = False
 
@@ -51,11 +53,19 @@ class Halt:
             Terminated: SIGTERM.
         """
         number, self.signal = self.signal, None
+        self.raised = number
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+    def check(self) -> None:
+        """Raise again what was asked for and got lost."""
+        if self.raised is not None:
+            self.signal = self.raised
+            self.stop()
 
     @contextmanager
     def while_saving(self) -> Iterator[None]:
         """Training that looks at ``signal`` after each batch."""
+        self.check()
         self.saving = True
         try:
             yield
@@ -79,12 +89,12 @@ def stoppable(at_end: signal.Handlers | None = None) -> Iterator[None]:
         yield
         return
     before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    HALT.signal, HALT.listening = None, True
+    HALT.signal, HALT.raised, HALT.listening = None, None, True
     for number in before:
         signal.signal(number, HALT.receive)
     try:
         yield
     finally:
-        HALT.listening = False
+        HALT.raised, HALT.listening = None, False
         for number, handler in before.items():
             signal.signal(number, at_end or (handler if handler is not None else signal.SIG_DFL))
