@@ -82,12 +82,12 @@ def test_a_file_that_cannot_be_written_ends_the_run_and_it_goes_on_when_it_can(
 
 
 def test_states_that_cannot_be_saved_cost_no_run(tmp_path, monkeypatch, capsys):
-    """The disk is full for everything in checkpoints/ but the command line, with which the run begins."""
+    """The disk is full for everything in checkpoints/ but the command line and the settings, with which the run begins."""
     true, hit = os.replace, set()
 
     def replace(source, target, **options):
         inside = Path(target).relative_to(tmp_path / "out") if Path(target).is_relative_to(tmp_path / "out") else Path()
-        if inside.parts[:1] == ("checkpoints",) and inside.name != "command.json":
+        if inside.parts[:1] == ("checkpoints",) and inside.name not in ("command.json", "settings.json"):
             hit.add(inside.name)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
         return true(source, target, **options)

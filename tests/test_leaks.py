@@ -101,6 +101,9 @@ def test_workers_of_a_loader_end_with_the_run_that_is_interrupted(tmp_path, to):
         [sys.executable, str(tmp_path / "script.py")],
         env=environment,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored in what a shell has put into the background
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -100,8 +100,8 @@ def test_scores_and_sensitivity_say_that_they_go_on(tmp_path, monkeypatch, caplo
         raise stop
 
     parts = SimpleNamespace(directory=tmp_path, weighted=True)
-    monkeypatch.setattr(pipeline, "assembled", lambda cfg: contextlib.nullcontext(parts))
-    monkeypatch.setattr(pipeline, request_of, lambda *_: None)
+    monkeypatch.setattr(pipeline, "assembled", lambda *_: contextlib.nullcontext(parts))
+    monkeypatch.setattr(pipeline, request_of, lambda *_: SimpleNamespace(ways=None))
     monkeypatch.setattr(pipeline, measure, stopped)
     with pytest.raises(stop):
         job(SimpleNamespace(fidelity=None, sensitivity=None, seed=0))
@@ -144,7 +144,14 @@ def alone(tmp_path, monkeypatch):
     """A run directory in which a job is run by `pipeline.resumable`."""
     config = SimpleNamespace(runtime=SimpleNamespace(output_dir=str(tmp_path)))
     monkeypatch.setattr(pipeline.HydraConfig, "get", lambda: config)
-    for name in ("keep_command", "check_still_there", "finished_before", "finish"):
+    for name in (
+        "keep_command",
+        "keep_settings",
+        "refuse_another_run",
+        "check_still_there",
+        "finished_before",
+        "finish",
+    ):
         monkeypatch.setattr(pipeline, name, lambda *_: None)
     return tmp_path
 
