@@ -9,7 +9,7 @@ from easiedge.atomic import write_atomically
 from easiedge.report.comparison_csv import differences_csv, rows_csv
 from easiedge.report.comparison_latex import as_latex
 from easiedge.report.comparison_record import as_json
-from easiedge.report.comparison_text import DIFFERENCE_HEAD, difference_cells, difference_tables, heading, table
+from easiedge.report.comparison_text import TextTable, heading, tables
 from easiedge.report.comparison_values import Comparison
 from easiedge.report.paired import ASSUMPTIONS
 
@@ -30,16 +30,16 @@ def write_comparison(found: Comparison, directory: Path) -> list[Path]:
 
 def as_markdown(found: Comparison) -> str:
     """All tables, the assumptions and the notes."""
-    head, rows = table(found)
-    parts = [heading(found), "", *_lines(head, rows)]
-    for title, differences in difference_tables(found):
-        parts += ["", f"**{title}**", "", *_lines(DIFFERENCE_HEAD, [difference_cells(d) for d in differences])]
+    rows, *differences = tables(found)
+    parts = [heading(found), "", *_lines(rows)]
+    for table in differences:
+        parts += ["", f"**{table.title}**", "", *_lines(table)]
     parts += ["", ASSUMPTIONS, *(f"\n- {note}" for note in found.notes)]
     return "\n".join(parts) + "\n"
 
 
-def _lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [_line(head), "|" + "---|" * len(head), *map(_line, rows)]
+def _lines(table: TextTable) -> list[str]:
+    return [_line(table.head), "|" + "---|" * len(table.head), *map(_line, table.rows)]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -5,15 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from easiedge.report.comparison_text import (
-    DIFFERENCE_HEAD,
-    DIFFERENCE_NAMES,
-    NAMES,
-    difference_cells,
-    difference_tables,
-    heading,
-    table,
-)
+from easiedge.report.comparison_text import TextTable, heading, tables
 from easiedge.report.comparison_values import Comparison
 from easiedge.report.paired import ASSUMPTIONS
 
@@ -31,10 +23,8 @@ def latex(text: str) -> str:
 
 def as_latex(found: Comparison) -> str:
     """Rows and differences for ``booktabs``; text from runs is escaped, in comments too."""
-    blocks = [_tabular(len(NAMES), *table(found))]
-    for title, rows in difference_tables(found):
-        cells = [difference_cells(d) for d in rows]
-        blocks.append(f"{_comment(title)}\n{_tabular(DIFFERENCE_NAMES, DIFFERENCE_HEAD, cells)}")
+    rows, *differences = tables(found)
+    blocks = [_tabular(rows), *(f"{_comment(table.title)}\n{_tabular(table)}" for table in differences)]
     notes = "\n".join(map(_comment, (heading(found), ASSUMPTIONS, *found.notes)))
     return f"% needs \\usepackage{{booktabs}}\n{notes}\n" + "\n".join(blocks)
 
@@ -43,10 +33,10 @@ def _comment(text: str) -> str:
     return "% " + " ".join(text.split())
 
 
-def _tabular(names: int, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _tabular(table: TextTable) -> str:
     def escaped(cells: Sequence[str]) -> str:
         return "  " + " & ".join(map(latex, cells)) + r" \\"
 
-    columns = "l" * names + "r" * (len(head) - names)
-    body = "\n".join(escaped(cells) for cells in rows)
-    return f"\\begin{{tabular}}{{{columns}}}\n  \\toprule\n{escaped(head)}\n  \\midrule\n{body}\n  \\bottomrule\n\\end{{tabular}}\n"
+    columns = "l" * table.texts + "r" * (len(table.head) - table.texts)
+    body = "\n".join(map(escaped, table.rows))
+    return f"\\begin{{tabular}}{{{columns}}}\n  \\toprule\n{escaped(table.head)}\n  \\midrule\n{body}\n  \\bottomrule\n\\end{{tabular}}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from easiedge.report.comparison_values import Comparison, Difference, Row
 from easiedge.report.paired import PairedDifference, Spread
@@ -14,6 +15,25 @@ DIFFERENCE_NAMES = 2  # columns of text among them
 GONE = {"filters_removed": "filters", "params_removed": "params", "macs_removed": "MACs"}
 ALSO = {"latency_ms": ("ms", 1.0), "memory_mb": ("memory MB", 1.0), "artifact_mb": ("artifact MB", 1.0)}
 """Shown where they are what is matched: head and factor."""
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table of a comparison.
+
+    Attributes:
+        title: what it shows.
+        head: of its columns.
+        texts: how many of these, from the left, are names; the others are figures.
+        rows: cells.
+        differences: what the rows were made of; none for the table of all rows.
+    """
+
+    title: str
+    head: Sequence[str]
+    texts: int
+    rows: Sequence[Sequence[str]]
+    differences: Sequence[Difference] = ()
 
 
 def heading(found: Comparison) -> str:
@@ -38,8 +58,25 @@ def quantity(by: str) -> str:
     return words.get(by.partition("_")[0], by) + (" removed" if by.endswith("_removed") else "")
 
 
-def table(found: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Head and rows."""
+def tables(found: Comparison) -> list[TextTable]:
+    """All rows; then global minus layerwise, methods minus the first, and all minus the control."""
+    titles = {
+        "scope": lambda rows: "Global minus layerwise",
+        "method": lambda rows: f"Minus {rows[0].right.rpartition(',')[0]} at the same scope",
+        "control": lambda rows: "Minus the control",
+    }
+    by_kind = {kind: [d for d in found.differences if d.kind == kind] for kind in titles}
+    return [
+        _all_rows(found),
+        *(
+            TextTable(titles[kind](rows), DIFFERENCE_HEAD, DIFFERENCE_NAMES, [_difference_cells(d) for d in rows], rows)
+            for kind, rows in by_kind.items()
+            if rows
+        ),
+    ]
+
+
+def _all_rows(found: Comparison) -> TextTable:
     also = [name for name in ALSO if str(found.about["by"]).startswith(name)]
     head = [
         *NAMES,
@@ -50,7 +87,7 @@ def table(found: Comparison) -> tuple[list[str], list[list[str]]]:
         *(f"{name} gone [%]" for name in GONE.values()),
     ]
     head += [*(ALSO[name][0] for name in also), "runs"]
-    return head, [_cells(row, also) for row in found.rows]
+    return TextTable("All rows", head, len(NAMES), [_cells(row, also) for row in found.rows])
 
 
 def _cells(row: Row, also: Sequence[str]) -> list[str]:
@@ -65,18 +102,7 @@ def _cells(row: Row, also: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def difference_tables(found: Comparison) -> list[tuple[str, list[Difference]]]:
-    """Title and rows: global minus layerwise, methods minus the first, and all minus the control."""
-    titles = {
-        "scope": lambda rows: "Global minus layerwise",
-        "method": lambda rows: f"Minus {rows[0].right.rpartition(',')[0]} at the same scope",
-        "control": lambda rows: "Minus the control",
-    }
-    by_kind = {kind: [d for d in found.differences if d.kind == kind] for kind in titles}
-    return [(titles[kind](rows), rows) for kind, rows in by_kind.items() if rows]
-
-
-def difference_cells(d: Difference) -> list[str]:
+def _difference_cells(d: Difference) -> list[str]:
     """One difference as text."""
     what = d.left.rpartition(",")[0] if d.kind == "scope" else d.left
     return [

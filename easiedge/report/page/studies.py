@@ -8,17 +8,8 @@ from typing import Any
 
 from easiedge.errors import RunError
 from easiedge.report.comparison_record import comparison_of
-from easiedge.report.comparison_text import (
-    DIFFERENCE_HEAD,
-    DIFFERENCE_NAMES,
-    NAMES,
-    difference_cells,
-    difference_tables,
-    heading,
-    table,
-)
+from easiedge.report.comparison_text import TextTable, heading, tables
 from easiedge.report.page.links import link, shown
-from easiedge.report.paired import ASSUMPTIONS
 
 MOST_ROWS, MOST_STUDIES = 200, 10
 
@@ -29,14 +20,7 @@ def studies(comparisons: Sequence[Path], root: Path, out: Path) -> list[dict[str
     for number, path in enumerate(comparisons):
         markdown = path.with_suffix(".md")
         target = markdown if markdown.is_file() else path
-        study = {
-            "name": shown(target, root),
-            "link": link(target, out),
-            "heading": "",
-            "tables": [],
-            "notes": [],
-            "assumptions": ASSUMPTIONS,
-        }
+        study = {"name": shown(target, root), "link": link(target, out), "heading": "", "tables": [], "notes": []}
         found.append(study | (_content(path) if number < MOST_STUDIES else {}))
     return found
 
@@ -44,23 +28,19 @@ def studies(comparisons: Sequence[Path], root: Path, out: Path) -> list[dict[str
 def _content(path: Path) -> dict[str, Any]:
     try:
         known = comparison_of(path.read_text(encoding="utf-8"))
-        head, rows = table(known)
-        tables = [
-            _table(title, DIFFERENCE_HEAD, [difference_cells(d) for d in differences], DIFFERENCE_NAMES)
-            for title, differences in difference_tables(known)
-        ]
-        tables.append(_table("All rows", head, rows, len(NAMES)))
-        return {"heading": heading(known), "tables": tables, "notes": [str(note) for note in known.notes]}
+        rows, *differences = tables(known)
+        cut = [_cut(table) for table in (*differences, rows)]
+        return {"heading": heading(known), "tables": cut, "notes": [str(note) for note in known.notes]}
     except (RunError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return {"notes": [f"its tables are not shown: {' '.join(str(error).split())[:200]}"]}
 
 
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], texts: int) -> dict[str, Any]:
-    """A table whose first ``texts`` columns are text, the others figures."""
+def _cut(table: TextTable) -> dict[str, Any]:
+    """The table for the template, with its first rows."""
     return {
-        "title": title,
-        "head": [*head],
-        "rows": [[*row] for row in rows[:MOST_ROWS]],
-        "more": max(len(rows) - MOST_ROWS, 0),
-        "texts": texts,
+        "title": table.title,
+        "head": [*table.head],
+        "rows": [[*row] for row in table.rows[:MOST_ROWS]],
+        "more": max(len(table.rows) - MOST_ROWS, 0),
+        "texts": table.texts,
     }
