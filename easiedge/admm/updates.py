@@ -47,16 +47,32 @@ def u_update(W: Tensors, Z: Tensors, U: Tensors) -> dict[str, Tensor]:
 
 
 def step(
-    state: ADMMState, W: Tensors, mask: FilterMask, gated: Mapping[str, GatedParameter], fitted: Tensors | None = None
+    state: ADMMState,
+    W: Tensors,
+    mask: FilterMask,
+    gated: Mapping[str, GatedParameter],
+    fitted: Tensors | None = None,
+    dual: float = 1.0,
 ) -> ADMMState:
     """The Z-step with ``mask`` and the U-step: one finished iteration, without its record.
 
     With ``fitted``, weights refitted to do without the removed units, Z takes its kept rows from them: the next W-step is
     drawn to a network that works without what goes, and not only to the removal.  U stays that of the plain projection,
     zero on kept rows.
+
+    The dual that is kept is ``dual * U``: 1 is ADMM as it stands, 0 the quadratic penalty alone.  In between it forgets, as in
+    the regularised dual of Koshal, Nedic and Shanbhag (SIAM J. Optim. 21, 2011): U gathers what the W-steps did not reach, and a
+    W-step that training ended early has not reached everything, so at 1 removed rows are thrown past zero.
+
+    Raises:
+        TrainingError: dual outside [0, 1].
     """
+    if not 0.0 <= dual <= 1.0:
+        raise TrainingError(f"dual={dual} is outside [0, 1]: 1 is plain ADMM, 0 the quadratic penalty alone")
     Z = z_update(W, state.U, mask, gated)
     U = u_update(W, Z, state.U)
+    if dual < 1.0:
+        U = {name: u * dual for name, u in U.items()}
     return replace(state, Z=_refitted(Z, fitted, mask, gated), U=U, mask=mask, iteration=state.iteration + 1)
 
 

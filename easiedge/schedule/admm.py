@@ -15,6 +15,7 @@ from easiedge.model.gates import masked
 from easiedge.plain_values import is_number, is_whole
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.training.admm_callback import ADMMCallback
+from easiedge.training.norm_statistics import renew_norm_statistics
 from easiedge.unit import FilterMask
 
 MOST = 10**6  # iterations, or epochs of one
@@ -33,6 +34,7 @@ class Admm:
         epochs_per_iteration: training epochs of one W-step.
         rho: strength of the penalty at the start.
         policy: how rho changes; constant by default.
+        dual: share of the dual that is kept from one iteration to the next: 1 is plain ADMM, 0 the quadratic penalty alone.
         stopping: when to stop before that: by default when the mask has settled and the primal residual is small.
         chunk: share that goes between two expansions of the Z-steps' selection; coarser than a single selection's, since
             it is made again in every iteration.
@@ -44,6 +46,7 @@ class Admm:
     epochs_per_iteration: int = 1
     rho: float = 1.0
     policy: RhoPolicy | None = None
+    dual: float = 1.0
     stopping: Stopping | None = None
     chunk: float = 0.2
     readjust: float = 0.0
@@ -62,6 +65,10 @@ class Admm:
             raise EasiEdgeError(f"schedule.chunk={self.chunk} is outside (0, 1]: give the share between two expansions")
         if not is_number(self.readjust) or not 0.0 <= self.readjust < math.inf:
             raise EasiEdgeError(f"schedule.readjust={self.readjust} must be a finite number from 0")
+        if not is_number(self.dual) or not 0.0 <= self.dual <= 1.0:
+            raise EasiEdgeError(
+                f"schedule.dual={self.dual} is outside [0, 1]: 1 is plain ADMM, 0 the quadratic penalty alone"
+            )
         if not isinstance(self.refit, bool):
             raise EasiEdgeError(f"schedule.refit={self.refit} must be true or false")
         for name, kind in (("policy", "rho"), ("stopping", "rule")):
@@ -117,10 +124,12 @@ class Admm:
             network=network,
             rho=self.rho,
             policy=self.policy or ConstantRho(),
+            dual=self.dual,
             epochs_per_iteration=self.epochs_per_iteration,
             stopping=self.stopping or Stopping(),
             masked_accuracy=masked_accuracy,
             refit=refit if self.refit and task.selection.compensation else None,
+            renew=lambda current: renew_norm_statistics(current, task.calibration),
         )
         task.train(
             network,

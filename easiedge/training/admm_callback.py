@@ -50,11 +50,13 @@ class ADMMCallback(Callback):
         network: the network itself, the name of the LightningModule's attribute that holds it, or None for the module itself.
         rho: the penalty's strength at the start.
         policy: how rho changes.
+        dual: share of the dual that is kept from one iteration to the next, as in `easiedge.admm.step`.
         epochs_per_iteration: epochs of one W-step.
         stopping: when to stop; the trainer's ``max_epochs`` bounds it too.
         masked_accuracy: accuracy in [0, 1] of the network with a mask applied, logged each iteration.
         refit: a copy of the network whose kept weights do without what the mask removes (closed-form compensation); Z takes
             its kept rows from it.  None: Z is the plain projection.
+        renew: called with the trained network before each Z-step, to measure the statistics of its norms anew.
 
     Attributes:
         state: Z, U, rho, mask and the history; None before training.
@@ -68,10 +70,12 @@ class ADMMCallback(Callback):
         network: nn.Module | str | None = None,
         rho: float = 0.1,
         policy: RhoPolicy | None = None,
+        dual: float = 1.0,
         epochs_per_iteration: int = 1,
         stopping: Stopping | None = None,
         masked_accuracy: Callable[[nn.Module, FilterMask], float] | None = None,
         refit: Callable[[nn.Module, FilterMask], nn.Module] | None = None,
+        renew: Callable[[nn.Module], None] | None = None,
     ) -> None:
         if epochs_per_iteration < 1:
             raise TrainingError(f"epochs_per_iteration={epochs_per_iteration}: give 1 epoch or more for each W-step")
@@ -80,10 +84,12 @@ class ADMMCallback(Callback):
         self.network = network
         self.rho = rho
         self.policy: RhoPolicy = policy or ConstantRho()
+        self.dual = dual
         self.epochs_per_iteration = epochs_per_iteration
         self.stopping = stopping or Stopping()
         self.masked_accuracy = masked_accuracy
         self.refit = refit
+        self.renew = renew
         self.state: ADMMState | None = None
         self._epochs = 0
         self._gated: dict[str, GatedParameter] = {}
@@ -169,8 +175,10 @@ class ADMMCallback(Callback):
                 f"the weights are not finite after the W-step of ADMM iteration {before.iteration + 1}: training stopped, "
                 f"and the callback's state is that of iteration {before.iteration}; lower the learning rate or rho"
             )
+        if self.renew is not None:
+            self.renew(network)
         mask = self._choose(trainer, network)
-        after = step(before, W, mask, self._gated, self._refitted(network, mask))
+        after = step(before, W, mask, self._gated, self._refitted(network, mask), self.dual)
         primal, dual, accuracy = told(
             (
                 primal_residual(W, after.Z, self._gated),

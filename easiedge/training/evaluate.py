@@ -1,4 +1,4 @@
-"""Accuracy and logits of a network on batches, in float32 and eval mode; the network is left as it was found."""
+"""Accuracy and logits of a network on batches, in eval mode and in float32 unless told otherwise; the network is left as it was found."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from easiedge.errors import DataError, TrainingError
 from easiedge.model.graph import device_of, evaluating
 from easiedge.model.logits import class_logits
+from easiedge.training.precision import Precision
 
 
 def logits_of(output: Any) -> Tensor:
@@ -41,23 +42,26 @@ def accuracy(network: nn.Module, loader: Iterable[Any], device: torch.device | s
         DataError: no batches, or batches without targets.
     """
     right = seen = 0
-    for outputs, targets in _passes(network, loader, device):
-        if targets is None:
-            raise DataError("accuracy needs batches of (inputs, targets): these have no targets")
-        right += int((outputs.argmax(1) == targets.to(outputs.device)).sum())
+    for outputs, targets in _labelled(network, loader, device):
+        right += int((outputs.argmax(1) == targets).sum())
         seen += len(targets)
     return right / seen
 
 
-def accuracy_and_loss(network: nn.Module, loader: Iterable[Any]) -> tuple[float, float]:
-    """Top-1 accuracy in [0, 1] and mean cross entropy in nats over all batches ``(inputs, targets)``."""
+def accuracy_and_loss(
+    network: nn.Module, loader: Iterable[Any], arithmetic: Precision | None = None
+) -> tuple[float, float]:
+    """Top-1 accuracy and mean cross entropy in nats over all batches ``(inputs, targets)``.
+
+    Args:
+        network: left in its mode, on its device.
+        loader: batches.
+        arithmetic: that of a training, so that its epochs compare with a network measured here; None is float32.
+    """
     right, loss, seen = 0, 0.0, 0
-    for outputs, targets in _passes(network, loader, None):
-        if targets is None:
-            raise DataError("accuracy needs batches of (inputs, targets): these have no targets")
-        known = targets.to(outputs.device)
-        right += int((outputs.argmax(1) == known).sum())
-        loss += float(nn.functional.cross_entropy(outputs, known, reduction="sum"))
+    for outputs, targets in _labelled(network, loader, None, arithmetic):
+        right += int((outputs.argmax(1) == targets).sum())
+        loss += float(nn.functional.cross_entropy(outputs, targets, reduction="sum"))
         seen += len(targets)
     return right / seen, loss / seen
 
@@ -67,17 +71,38 @@ def logits(network: nn.Module, loader: Iterable[Any], device: torch.device | str
     return torch.cat([outputs.cpu() for outputs, _ in _passes(network, loader, device)])
 
 
+def _labelled(
+    network: nn.Module,
+    loader: Iterable[Any],
+    device: torch.device | str | None,
+    arithmetic: Precision | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits and targets, on one device."""
+    for outputs, targets in _passes(network, loader, device, arithmetic):
+        if targets is None:
+            raise DataError("accuracy needs batches of (inputs, targets): these have no targets")
+        yield outputs, targets.to(outputs.device)
+
+
 def _passes(
-    network: nn.Module, loader: Iterable[Any], device: torch.device | str | None
+    network: nn.Module,
+    loader: Iterable[Any],
+    device: torch.device | str | None,
+    arithmetic: Precision | None = None,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     home = device_of(network)
     place, seen = torch.device(device) if device is not None else home, False
+    bf16 = arithmetic is not None and arithmetic.precision == "bf16-mixed"
+    planar = arithmetic is not None and arithmetic.channels_last
     try:
         network.to(place)
-        with evaluating(network), torch.inference_mode(), torch.autocast(place.type, enabled=False):
+        with evaluating(network), torch.inference_mode(), torch.autocast(place.type, torch.bfloat16, enabled=bf16):
             for batch in loader:
                 inputs, targets = (batch, None) if isinstance(batch, Tensor) else (batch[0], batch[1])
-                yield logits_of(network(inputs.to(place))).float(), targets
+                x = inputs.to(place)
+                if planar and x.ndim == 4:
+                    x = x.contiguous(memory_format=torch.channels_last)
+                yield logits_of(network(x)).float(), targets
                 seen = True
     finally:
         network.to(home)

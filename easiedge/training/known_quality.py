@@ -11,6 +11,7 @@ from easiedge.model.digest import UndigestibleError, circumstances, digest
 from easiedge.store import Store
 from easiedge.training.batches import content_of
 from easiedge.training.evaluate import accuracy_and_loss
+from easiedge.training.precision import Precision
 
 Quality = tuple[float, float]  # accuracy in [0, 1], mean cross entropy in nats
 
@@ -31,13 +32,13 @@ class KnownQuality:
         self.store, self.measured = store, 0
         self._known: dict[str, Quality] = {}
 
-    def __call__(self, network: nn.Module, batches: Iterable[Any]) -> Quality:
-        """Top-1 accuracy and mean cross entropy over all batches (inputs, targets)."""
-        key = _key(network, batches)
+    def __call__(self, network: nn.Module, batches: Iterable[Any], arithmetic: Precision | None = None) -> Quality:
+        """Top-1 accuracy and mean cross entropy over all batches (inputs, targets), in that arithmetic or in float32."""
+        key = _key(network, batches, arithmetic)
         found = self._found(key)
         if found is None:
             self.measured += 1
-            found = accuracy_and_loss(network, batches)
+            found = accuracy_and_loss(network, batches, arithmetic)
             if key is not None:
                 self._known[key] = found
                 if self.store is not None:
@@ -45,16 +46,19 @@ class KnownQuality:
         return found
 
     def _found(self, key: str | None) -> Quality | None:
-        if key is None or key in self._known:
-            return self._known.get(key or "")
+        if key is None:
+            return None
+        if key in self._known:
+            return self._known[key]
         entry = self.store.get(key) if self.store is not None else None
         return None if entry is None else (entry[1]["accuracy"], entry[1]["loss"])
 
 
-def _key(network: nn.Module, batches: Iterable[Any]) -> str | None:
+def _key(network: nn.Module, batches: Iterable[Any], arithmetic: Precision | None) -> str | None:
     if any(m._forward_hooks or m._forward_pre_hooks for m in network.modules()):
         return None
+    how = () if arithmetic is None else (arithmetic.precision, arithmetic.channels_last)
     try:
-        return digest("quality", circumstances(network), network, content_of(batches))
+        return digest("quality", *how, circumstances(network), network, content_of(batches))
     except UndigestibleError:
         return None

@@ -66,6 +66,8 @@ def choose_precision(
     example_inputs: Tensor | tuple[Tensor, ...],
     requested: str = "auto",
     channels_last: str | bool = "auto",
+    *,
+    told: bool = True,
 ) -> Precision:
     """Decide by rule; a request other than ``"auto"`` is obeyed.  The choice and its reason go to the log.
 
@@ -74,6 +76,7 @@ def choose_precision(
         example_inputs: a batch of inputs.
         requested: ``"auto"``, ``"bf16-mixed"`` or ``"32-true"``.
         channels_last: ``"auto"``, True or False.
+        told: write the log.
 
     Raises:
         TrainingError: unknown request.
@@ -87,7 +90,8 @@ def choose_precision(
     layout = planar if channels_last == "auto" else bool(channels_last)
     where = "channels_last" if layout else "channels first"
     chosen = Precision(precision, layout, f"{reason}; {where}")
-    log.info("precision %s: %s", chosen.precision, chosen.reason)
+    if told:
+        log.info("precision %s: %s", chosen.precision, chosen.reason)
     return chosen
 
 

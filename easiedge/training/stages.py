@@ -17,7 +17,9 @@ from torch import nn
 
 from easiedge.atomic import write_atomically
 from easiedge.errors import NotFiniteError, TrainingError
+from easiedge.model.graph import device_of
 from easiedge.processes import told
+from easiedge.training.batches import example_inputs
 from easiedge.training.best_epoch import BestEpoch, snapshot
 from easiedge.training.curves import Curves
 from easiedge.training.divergence import ATTEMPTS, FACTOR, Divergence
@@ -25,6 +27,7 @@ from easiedge.training.evaluate import logits
 from easiedge.training.fit import FitResult, fit
 from easiedge.training.known_quality import KnownQuality
 from easiedge.training.loggers import name_curves
+from easiedge.training.precision import Precision, choose_precision
 from easiedge.training.recipe import Recipe
 from easiedge.training.resume.memory import RunMemory
 
@@ -164,9 +167,14 @@ class Stages:
             raise TrainingError(f"{error}; the weights of that state are in {path}") from error
 
     def _quality(self, network: nn.Module) -> tuple[float, float]:
-        right, loss = told(self.quality(network, self.val_batches))
+        right, loss = told(self.quality(network, self.val_batches, self._arithmetic(network)))
         return right, -loss
 
     def validate(self, network: nn.Module) -> float:
-        """Validation accuracy in [0, 1]."""
-        return told(self.quality(network, self.val_batches)[0])
+        """Validation accuracy in [0, 1], in the arithmetic of training, as its epochs are measured."""
+        return told(self.quality(network, self.val_batches, self._arithmetic(network))[0])
+
+    def _arithmetic(self, network: nn.Module) -> Precision:
+        """What training of this network takes."""
+        example = example_inputs(self.val_batches).to(device_of(network))
+        return choose_precision(network, example, self.precision, told=False)

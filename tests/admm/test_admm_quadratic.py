@@ -155,3 +155,34 @@ def test_refitted_weights_fill_the_kept_rows_of_z_and_leave_u_that_of_the_projec
     assert after.Z["w"].tolist() == [9, 0, 9, 0]
     assert torch.equal(after.U["w"], plain.U["w"])
     assert after.U["w"].tolist() == [0, 2, 0, 4]
+
+
+@pytest.mark.parametrize("dual", [0.0, 0.4, 1.0])
+def test_a_kept_share_of_the_dual_is_that_share(dual: float) -> None:
+    problem = Quadratic.make()
+    before = _run(problem, initial_state(problem.b, MASK, 0.3, problem.gated), 2)
+    W = problem.w_step(before)
+    plain, kept = step(before, W, MASK, problem.gated), step(before, W, MASK, problem.gated, dual=dual)
+    for name in problem.gated:
+        torch.testing.assert_close(kept.U[name], dual * plain.U[name])
+        assert torch.equal(kept.Z[name], plain.Z[name])
+
+
+def test_without_a_dual_removed_rows_settle_where_loss_and_penalty_balance() -> None:
+    """With U = 0 and Z = 0 the W-step gives W = a b / (a + rho) on removed rows, in every iteration."""
+    problem, rho = Quadratic.make(), 0.3
+    state = initial_state(problem.b, MASK, rho, problem.gated)
+    for _ in range(4):
+        state = step(state, problem.w_step(state), MASK, problem.gated, dual=0.0)
+    W = problem.w_step(state)
+    for name, parameter in problem.gated.items():
+        a, b, removed = problem.a[name], problem.b[name], ~parameter.kept(MASK)
+        torch.testing.assert_close(W[name][removed], (a * b / (a + rho))[removed], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dual", [-0.1, 1.1, float("nan")])
+def test_a_share_of_the_dual_outside_its_range_is_refused(dual: float) -> None:
+    problem = Quadratic.make()
+    state = initial_state(problem.b, MASK, 0.3, problem.gated)
+    with pytest.raises(TrainingError, match="outside"):
+        step(state, problem.w_step(state), MASK, problem.gated, dual=dual)

@@ -281,3 +281,21 @@ def test_inside_fit_with_channels_last(precision: str) -> None:
     assert admm.records[-1]["primal_residual"] < admm.records[0]["primal_residual"]
     tensors, _ = admm.state.to_dict()
     assert all(t.is_contiguous() for t in tensors.values())
+
+
+def test_norm_statistics_are_renewed_before_each_choice() -> None:
+    """The network that units are chosen in is the one that training saw, and not one with statistics of long ago."""
+    seen: list[str] = []
+
+    def choose(network: nn.Module) -> FilterMask:
+        seen.append("choose")
+        return tiny.half_by_norm(network)
+
+    def renew(network: nn.Module) -> None:
+        seen.append("renew")
+
+    admm = ADMMCallback(
+        [tiny.group()], choose, network="backbone", rho=0.5, renew=renew, stopping=Stopping(tolerance=0.0)
+    )
+    _trainer(admm, 2).fit(Theirs(), tiny.loader())
+    assert seen == ["choose", "renew", "choose", "renew", "choose"]
