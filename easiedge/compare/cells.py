@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +57,9 @@ def plan(request: Request, folder: Path, overrides: Sequence[str]) -> Plan:
         EasiEdgeError: overrides that a comparison sets itself, unknown methods, or epochs that leave no fine-tuning.
     """
     _check(request, overrides)
-    labels = {label: own for method in request.methods for label, own in _labelled(method, request.criteria)}
-    tuning = equal_training(request.epochs, labels, lambda own: composed(folder, _joined(overrides, own)))
+    labels = _labels(request)
+    settings = {label: composed(folder, _joined(overrides, own)) for label, own in labels.items()}
+    tuning = equal_training(request.epochs, settings)
     taken: set[str] = set()
     found = []
     if request.control:
@@ -68,11 +69,11 @@ def plan(request: Request, folder: Path, overrides: Sequence[str]) -> Plan:
         found += [_cell(setting, seed, "dense-trained-on", others, own, taken) for seed in request.seeds]
     for budget in request.budgets:
         for label, own in labels.items():
-            for scope in request.scopes:
+            for scope in request.scopes or [str(settings[label].projection.scope)]:
                 setting = Setting(label, scope, budget)
                 name = f"{_slug(label)}-{scope}-{request.by}-{budget:g}"
                 set_here = (
-                    *own,
+                    *(o for o in own if _key(o) != "projection"),
                     f"projection={scope}",
                     f"budget.{request.by}={budget!r}",
                     f"recipe.finetune.epochs={tuning[label]}",
@@ -82,16 +83,13 @@ def plan(request: Request, folder: Path, overrides: Sequence[str]) -> Plan:
     return Plan(list(first.values())[::-1], [cell for cell in found if cell is not first[cell.seed]], tuning[""])
 
 
-def equal_training(
-    asked: int | None, labels: Mapping[str, Sequence[str]], compose: Callable[[Sequence[str]], DictConfig]
-) -> dict[str, int]:
+def equal_training(asked: int | None, settings: Mapping[str, DictConfig]) -> dict[str, int]:
     """Epochs of the closing fine-tuning by label, and of the control under ``""``.
 
     ``finetune = N - schedule`` with ``N = max(schedule + recipe)`` over the labels, unless ``asked`` gives N.
     """
     before, total = {}, 0
-    for label, own in labels.items():
-        cfg = compose(own)
+    for label, cfg in settings.items():
         before[label] = int(instantiate(cfg.schedule).training_epochs)
         total = max(total, before[label] + make_recipe(cfg, "finetune").epochs)
     total = asked or total
@@ -101,6 +99,17 @@ def equal_training(
             f"compare.epochs={total} leaves no fine-tuning for {longest!r}, which trains for {before[longest]} epochs before: give more than that"
         )
     return {label: total - used for label, used in before.items()} | {"": total}
+
+
+def _labels(request: Request) -> dict[str, tuple[str, ...]]:
+    """Overrides by what tables call the method."""
+    found: dict[str, tuple[str, ...]] = {}
+    for method in request.methods:
+        for label, own in _labelled(method, request):
+            if label in found:
+                raise EasiEdgeError(f"compare.methods holds {label!r} twice: give each a name of its own")
+            found[label] = own
+    return found
 
 
 def _check(request: Request, overrides: Sequence[str]) -> None:
@@ -114,26 +123,31 @@ def _check(request: Request, overrides: Sequence[str]) -> None:
             raise EasiEdgeError(
                 f"{override.input_line}: a comparison takes its budgets from compare.budgets=[...], of the kind compare.by={request.by}"
             )
-        set_by = {"method": "methods", "projection": "scopes", "projection.scope": "scopes"} | (
-            {"scoring": "criteria"} if request.criteria else {}
-        )
+        set_by = {
+            "method": "methods",
+            **(dict.fromkeys(("projection", "projection.scope"), "scopes") if request.scopes else {}),
+            **({"scoring": "criteria"} if request.criteria else {}),
+        }
         if key in set_by:
             raise EasiEdgeError(f"{override.input_line}: a comparison sets it from compare.{set_by[key]}=[...]")
 
 
-def _labelled(method: str, criteria: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _labelled(method: str, request: Request) -> list[tuple[str, tuple[str, ...]]]:
     """(label, overrides) of one entry of ``compare.methods``, for every criterion."""
-    name, *behind = method.split()
-    if any(
-        _key(o) in ("projection", "projection.scope", "seed", "method") or _key(o).startswith("budget.") for o in behind
-    ):
+    label, colon, rest = method.partition(": ")
+    if not colon or "=" in label:
+        label, rest = method, method
+    name, *behind = rest.split()
+    varied = {"seed", "method", *(("projection", "projection.scope") if request.scopes else ())}
+    if any(_key(o) in varied or _key(o).startswith("budget.") for o in behind):
         raise EasiEdgeError(
-            f"compare.methods entry {method!r} sets what the comparison varies or shares: leave projection, budget, seed and method to it"
+            f"compare.methods entry {method!r} sets what the comparison varies or shares: leave budget, seed and method to it, "
+            "and projection too, unless compare.scopes=[] leaves that to each method"
         )
     own = (f"method={name}", *behind)
-    if not criteria:
-        return [(method, own)]
-    return [(f"{method} {criterion}", (*own, f"scoring={criterion}")) for criterion in criteria]
+    if not request.criteria:
+        return [(label, own)]
+    return [(f"{label} {criterion}", (*own, f"scoring={criterion}")) for criterion in request.criteria]
 
 
 def _cell(setting: Setting, seed: int, name: str, others: Sequence[str], own: Sequence[str], taken: set[str]) -> Cell:

@@ -20,9 +20,10 @@ class Request:
     """A comparison.
 
     Attributes:
-        methods: method presets, overrides behind the name: ``"one_shot scoring=l1_magnitude"``; the first is what others are compared with.
+        methods: method presets, overrides behind the name: ``"one_shot scoring=l1_magnitude"``, and a name for tables before it if that
+            is long: ``"L1: one_shot scoring=l1_magnitude"``; the first is what others are compared with.
         criteria: scoring of all methods, one after the other; empty leaves each method its own.
-        scopes: of ``global`` and ``layerwise``.
+        scopes: of ``global`` and ``layerwise``; empty leaves each method its own.
         by: the budget that is matched, a field of `Budget`.
         budgets: its values.
         seeds: every cell is run with each.
@@ -87,8 +88,6 @@ def _scopes(value: Any) -> tuple[str, ...]:
     for scope in found:
         if scope not in SCOPES:
             raise EasiEdgeError(f"compare.scopes={scope} is unknown: choose of {', '.join(SCOPES)}")
-    if not found:
-        raise EasiEdgeError(f"compare.scopes is empty: choose of {', '.join(SCOPES)}")
     return _distinct(found, "scopes")
 
 

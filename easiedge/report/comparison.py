@@ -80,11 +80,26 @@ def _of_scopes(accuracies: Mapping[Any, Mapping[int, float]], confidence: float)
 
 
 def _of_methods(accuracies: Mapping[Any, Mapping[int, float]], first: str, confidence: float) -> list[Difference]:
-    return [
-        Difference("method", budget, f"{method}, {scope}", f"{first}, {scope}", paired(values, accuracies[first, scope, budget], confidence))
-        for (method, scope, budget), values in accuracies.items()
-        if budget is not None and method != first and (first, scope, budget) in accuracies
-    ]  # fmt: skip
+    """Minus the first method at the same scope; where each has a scope of its own, minus the first at its own."""
+    alone = _only_scopes(accuracies, first)
+    found = []
+    for (method, scope, budget), values in accuracies.items():
+        other = scope if (first, scope, budget) in accuracies else alone.get(budget)
+        if budget is not None and method != first and other is not None:
+            against = paired(values, accuracies[first, other, budget], confidence)
+            found.append(Difference("method", budget, f"{method}, {scope}", f"{first}, {other}", against))
+    return found
+
+
+def _only_scopes(accuracies: Mapping[Any, Mapping[int, float]], method: str) -> dict[float, str]:
+    """The scope of ``method`` by budget, where it has a single one and no method has two."""
+    scopes: dict[tuple[str, float], set[str]] = {}
+    for name, scope, budget in accuracies:
+        if budget is not None:
+            scopes.setdefault((name, budget), set()).add(scope)
+    if any(len(found) > 1 for found in scopes.values()):
+        return {}
+    return {budget: next(iter(found)) for (name, budget), found in scopes.items() if name == method}
 
 
 def _corrected(differences: Sequence[Difference]) -> list[Difference]:

@@ -62,7 +62,7 @@ def tables(found: Comparison) -> list[TextTable]:
     """All rows; then global minus layerwise, methods minus the first, and all minus the control."""
     titles = {
         "scope": lambda rows: "Global minus layerwise",
-        "method": lambda rows: f"Minus {rows[0].right.rpartition(',')[0]} at the same scope",
+        "method": _title_of_methods,
         "control": lambda rows: "Minus the control",
     }
     by_kind = {kind: [d for d in found.differences if d.kind == kind] for kind in titles}
@@ -74,6 +74,12 @@ def tables(found: Comparison) -> list[TextTable]:
             if rows
         ),
     ]
+
+
+def _title_of_methods(rows: Sequence[Difference]) -> str:
+    first = rows[0].right.rpartition(",")[0]
+    same = all(row.left.rpartition(",")[2] == row.right.rpartition(",")[2] for row in rows)
+    return f"Minus {first} at the same scope" if same else f"Minus {first}, each at its own scope"
 
 
 def _all_rows(found: Comparison) -> TextTable:

@@ -93,7 +93,7 @@ def test_names_of_methods_make_safe_and_distinct_directories():
         (["scoring=random"], {"criteria": ["random"]}, "compare.criteria"),
         (["budget.filters_removed=0.5"], {}, "compare.budgets"),
         (["seed=0,1"], {}, "compare.methods"),
-        ([], {"methods": ["one_shot projection=global"]}, "leave projection"),
+        ([], {"methods": ["one_shot projection=global"]}, "and projection too"),
         ([], {"epochs": 5}, "leaves no fine-tuning"),
     ],
 )
@@ -116,3 +116,42 @@ def test_the_experiments_plan_what_their_readme_says(name):
     assert len(request.seeds) >= (10 if name.endswith("digits") else 3)
     for cell in found.cells[:: 7 * len(request.seeds)]:
         assert composed(conf_dir(), [*cell.overrides]).recipe.finetune.epochs >= 1
+
+
+def test_a_name_before_a_method_stands_in_tables_and_directories():
+    found = planned(
+        methods=["ours: easiedge schedule.iterations=2", "one_shot"], seeds=1, scopes=["global"], control=False
+    )
+    assert [c.setting.method for c in found.cells] == ["ours", "one_shot"]
+    assert [c.name for c in found.cells] == [
+        "ours-global-filters_removed-0.5-seed0",
+        "one_shot-global-filters_removed-0.5-seed0",
+    ]
+    assert composed(conf_dir(), [*found.cells[0].overrides]).schedule.iterations == 2
+
+
+def test_without_scopes_each_method_has_its_own():
+    methods = ["easiedge", "classic: one_shot scoring=l1_magnitude projection=layerwise"]
+    found = planned(methods=methods, seeds=1, scopes=[], control=False)
+    assert [(c.setting.method, c.setting.scope) for c in found.cells] == [
+        ("easiedge", "global"),
+        ("classic", "layerwise"),
+    ]
+    for cell in found.cells:
+        assert composed(conf_dir(), [*cell.overrides]).projection.scope == cell.setting.scope
+    assert {c.setting.scope for c in planned(["projection=layerwise"], methods=["one_shot"], scopes=[]).cells} == {
+        "",
+        "layerwise",
+    }
+
+
+@pytest.mark.parametrize(
+    ("methods", "says"),
+    [
+        (["a: easiedge", "a: one_shot"], "'a' twice"),
+        (["a: one_shot projection=layerwise"], "compare.scopes=.. leaves"),
+    ],
+)
+def test_names_that_clash_and_scopes_that_are_set_twice_are_refused(methods, says):
+    with pytest.raises(EasiEdgeError, match=says):
+        planned(methods=methods, seeds=1)

@@ -36,7 +36,6 @@ def test_one_value_stands_for_a_list_of_it():
         ({"methods": ["a", "a"]}, "twice"),
         ({"methods": [3]}, "compare.methods"),
         ({"scopes": ["everywhere"]}, "global, layerwise"),
-        ({"scopes": []}, "global, layerwise"),
         ({"by": "filters"}, "filters_removed, params_removed"),
         ({"budgets": []}, "compare.budgets"),
         ({"budgets": ["half"]}, "compare.budgets"),

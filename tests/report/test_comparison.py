@@ -210,3 +210,24 @@ def test_what_was_not_saved_by_us_is_refused(found, change):
         comparison_of(json.dumps(record))
     with pytest.raises(RunError):
         comparison_of("[")
+
+
+def test_methods_with_a_scope_of_their_own_are_held_against_the_first():
+    scores = {
+        ("a", "global", 0.5): [0.90, 0.91, 0.89],
+        ("b", "layerwise", 0.5): [0.88, 0.885, 0.87],
+        ("c", "global", 0.5): [0.8, 0.8, 0.8],
+    }
+    found = comparison(results(scores), ABOUT | {"methods": ["a", "b", "c"]}, {})
+    pairs = {(d.left, d.right): d.found.spread.mean for d in found.differences if d.kind == "method"}
+    assert pairs == pytest.approx({("b, layerwise", "a, global"): -0.065 / 3, ("c, global", "a, global"): -0.1})
+    assert "Minus a, each at its own scope" in as_markdown(found)
+
+
+def test_where_scopes_are_compared_each_is_held_against_its_like():
+    found = comparison(results(), ABOUT, {})
+    assert {(d.left, d.right) for d in found.differences if d.kind == "method"} == {
+        ("b x=1, global", "a, global"),
+        ("b x=1, layerwise", "a, layerwise"),
+    }
+    assert "Minus a at the same scope" in as_markdown(found)
