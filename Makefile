@@ -24,7 +24,7 @@ $(RUN_STAMP): $(SOURCES) | $(BIN)/python
 
 $(DEV_STAMP): $(SOURCES) | $(BIN)/python
 	@echo "installing easiedge, torch and the test tools into $(VENV): a few minutes the first time"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export,openvino,arm,optuna,workspace]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export,openvino,arm,optuna,workspace,peers]'
 	@touch $@ $(RUN_STAMP)
 
 run: $(RUN_STAMP) ## install, then the main job: prune a network for handwritten digits

@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch_pruning as tp
+from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_pruning.pruner import function
 
 from easiedge.errors import BudgetError, EasiEdgeError
 from easiedge.model.cost import network_cost
 from easiedge.model.graph import device_of, evaluating
 from easiedge.projection.budget import limits
-from easiedge.projection.limits import Limits
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
 from easiedge.surgery.shrink import shrink
@@ -45,17 +45,20 @@ IMPORTANCES: dict[str, Callable[[], Any]] = {
 SPARSE = {"group_norm": tp.pruner.GroupNormPruner, "bn_scale": tp.pruner.BNScalePruner}
 """Importances that rest on training with a regulariser before."""
 SCOPES = ("global", "isomorphic", "layerwise")
-HALVINGS = 14
 
 
 @dataclass(frozen=True)
 class TorchPruning:
-    """One removal by Torch-Pruning at the ratio that just meets the budget, behind sparse training where the importance asks for it.
+    """Removal by Torch-Pruning in small steps until the budget is met, behind sparse training where the importance asks for it.
+
+    Small steps, as in its own examples: its largest ratio of a layer is looked at between steps only, and a single global step
+    may empty one.
 
     Attributes:
         importance: one of `IMPORTANCES`.
         scope: ``global``, ``isomorphic`` (Fang et al., ECCV 2024) or ``layerwise``.
         max_ratio: largest share of a layer's channels that may go.
+        steps: steps from the dense network to none; as many are taken as the budget needs.
         sparse_epochs: epochs of training with the regulariser, by the recipe of ADMM's W-steps; 0 with the others.
         reg: the regulariser's strength.
         images: calibration images for gradients, at most.
@@ -64,6 +67,7 @@ class TorchPruning:
     importance: str = "magnitude"
     scope: str = "global"
     max_ratio: float = 0.9
+    steps: int = 400
     sparse_epochs: int = 0
     reg: float = 1e-4
     images: int = 1024
@@ -92,7 +96,7 @@ class TorchPruning:
         network = copy.deepcopy(task.network)
         example = inputs_of(task.calibration[0])[:2].to(device_of(network))
         if self.sparse_epochs:
-            regulariser = _Regulariser(self._pruner(network, task.groups, example, IMPORTANCES[self.importance](), 0.5))
+            regulariser = _Regulariser(self._pruner(network, task.groups, example, IMPORTANCES[self.importance]()))
             task.train(
                 network,
                 recipe="admm",
@@ -106,42 +110,50 @@ class TorchPruning:
             gradients(network, task.calibration, self.images, squared=self.importance == "hessian")
         cost = network_cost(task.network, task.groups, example, task.budget)
         goal = limits(task.budget, task.groups, cost, task.selection.floors)
-        mask = self._least(network, task.groups, example, goal)
+        mask = self.mask(network, task.groups, example, goal.met)
         network.zero_grad(set_to_none=True)
         compact = shrink(network, task.groups, mask, example)
         seconds = {"sparse": trained - start, "score": time.perf_counter() - trained}
         return Outcome(network, task.groups, mask, mask, compact, seconds=seconds)
 
-    def _least(self, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor, goal: Limits) -> FilterMask:
-        """The mask of the smallest ratio that meets the budget, by bisection."""
-        low, high, found = 0.0, 1.0, None
-        for _ in range(HALVINGS):
-            ratio = (low + high) / 2
-            mask = self._mask(network, groups, example, ratio)
-            if goal.met(_kept(mask, groups)):
-                high, found = ratio, mask
-            else:
-                low = ratio
-        if found is None:
-            raise BudgetError(
-                f"Torch-Pruning with schedule.max_ratio={self.max_ratio:g} cannot meet this budget: give a larger one, up to 1"
-            )
-        return found
+    def mask(
+        self,
+        network: nn.Module,
+        groups: Sequence[FilterGroup],
+        example: Tensor,
+        enough: Callable[[NDArray[np.float64]], bool],
+    ) -> FilterMask:
+        """What Torch-Pruning removes until ``enough`` holds of the units each group keeps; ``network`` is left as it was.
 
-    def _mask(self, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor, ratio: float) -> FilterMask:
-        """What Torch-Pruning removes at ``ratio``, in easiedge's units; ``network`` is left as it was."""
-        pruner = self._pruner(network, groups, example, IMPORTANCES[self.importance](), ratio)
-        names = {module: name for name, module in network.named_modules()}
-        gone: dict[str, set[int]] = {}
-        for group in pruner.step(interactive=True):
-            for dep, index in group:
-                if pruner.DG.is_out_channel_pruning_fn(dep.handler) and dep.target.module in names:
-                    gone.setdefault(names[dep.target.module], set()).update(map(int, index))
-        return as_mask(groups, gone)
+        Raises:
+            BudgetError: it never does.
+        """
+        working = copy.deepcopy(network)
+        for copied, p in zip(working.parameters(), network.parameters(), strict=True):
+            copied.grad = None if p.grad is None else p.grad.clone()
+        pruner = self._pruner(working, groups, example, IMPORTANCES[self.importance]())
+        names = {module: name for name, module in working.named_modules()}
+        left = {layer: torch.arange(int(g.produced(layer).max()) + 1) for g in groups for layer in g.layers}
+        for _ in range(self.steps):
+            for group in pruner.step(interactive=True):
+                gone = {
+                    names[dep.target.module]: list(index)
+                    for dep, index in group
+                    if pruner.DG.is_out_channel_pruning_fn(dep.handler) and names.get(dep.target.module) in left
+                }
+                for layer, index in gone.items():
+                    stays = torch.ones(len(left[layer]), dtype=torch.bool)
+                    stays[index] = False
+                    left[layer] = left[layer][stays]
+                group.prune()
+            found = as_mask(groups, left)
+            if enough(np.array([float(found.keep[group.name].sum()) for group in groups])):
+                return found
+        raise BudgetError(
+            f"Torch-Pruning with schedule.max_ratio={self.max_ratio:g} cannot meet this budget: give a larger one, up to 1"
+        )
 
-    def _pruner(
-        self, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor, importance: Any, ratio: float
-    ) -> Any:
+    def _pruner(self, network: nn.Module, groups: Sequence[FilterGroup], example: Tensor, importance: Any) -> Any:
         made = SPARSE.get(self.importance, tp.pruner.BasePruner)
         own = {"reg": self.reg} if self.importance in SPARSE else {}
         modules = dict(network.named_modules())
@@ -150,7 +162,7 @@ class TorchPruning:
         with evaluating(network):
             return made(
                 network, example, importance, global_pruning=self.scope != "layerwise", isomorphic=self.scope == "isomorphic",
-                pruning_ratio=ratio, max_pruning_ratio=self.max_ratio, ignored_layers=ignored, **own,
+                pruning_ratio=1.0, max_pruning_ratio=self.max_ratio, iterative_steps=self.steps, ignored_layers=ignored, **own,
             )  # fmt: skip
 
 
@@ -197,29 +209,17 @@ def _taken(batches: Sequence[Any], images: int, size: int) -> Iterator[tuple[Ten
             yield from zip(x.split(size), y.split(size), strict=True)
 
 
-def as_mask(groups: Sequence[FilterGroup], gone: dict[str, set[int]]) -> FilterMask:
-    """The mask that removes channels ``gone[layer]``.
+def as_mask(groups: Sequence[FilterGroup], left: dict[str, Tensor]) -> FilterMask:
+    """The mask that keeps channels ``left[layer]`` of every layer.
 
     Raises:
         EasiEdgeError: layers that are tied would lose different units, or parts of one.
     """
     keep = {}
     for group in groups:
-        kept = torch.ones(group.size, dtype=torch.bool)
-        for layer in group.layers:
-            index = group.produced(layer)
-            lost = torch.isin(index, torch.tensor(sorted(gone.get(layer, set())), dtype=index.dtype))
-            if bool((lost.any(1) != lost.all(1)).any()) or (
-                layer != group.layers[0] and bool((lost.all(1) == kept).any())
-            ):
+        stays = [torch.isin(group.produced(layer), left[layer]) for layer in group.layers]
+        for layer, s in zip(group.layers, stays, strict=True):
+            if bool((s.any(1) != s.all(1)).any()) or bool((s.all(1) != stays[0].all(1)).any()):
                 raise EasiEdgeError(f"Torch-Pruning does not remove whole units of group {group.name!r} at {layer!r}")
-            kept = ~lost.all(1)
-        keep[group.name] = kept
+        keep[group.name] = stays[0].all(1)
     return FilterMask(keep)
-
-
-def _kept(mask: FilterMask, groups: Sequence[FilterGroup]) -> Any:
-    return torch.tensor([int(mask.keep[group.name].sum()) for group in groups], dtype=torch.float64).numpy()
-
-
-_ = function
