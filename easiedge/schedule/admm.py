@@ -137,6 +137,7 @@ class Admm:
             epochs=self.training_epochs,
             stage="ADMM",
             callbacks=[callback],
+            tutor=task.network,
             keep_best=False,
         )
         mask = callback.mask

@@ -1,7 +1,7 @@
 """What choosing units takes at most, before it is begun: one small forward pass tells the size of the rest.
 
     scoring      = fixed + 2 * batch * (saved for the backward pass + 2 * largest tensor) + 12 * batch * passes * units + form
-    form         = 4 * units**2 for F (or the rows of G), and 24 * units**2 more where the projection readjusts
+    form         = 4 * units**2 for F (or the rows of G), and 24 * sum over groups of units**2 more where the projection readjusts
     compensation = fixed + batch * 3 * largest tensor + 24 * max over layers of width * (width + outputs) + kept between layers
     peak         = max(scoring, compensation)
 
@@ -88,7 +88,7 @@ def memory_estimate(
         limit, memory = int(options.get("matrix_limit", MATRIX_LIMIT)), int(options.get("memory", MEMORY))
         form = 4 * units**2 if units <= limit else 2 * min(memory, 4 * units * images * passes)
         readjusts = options.get("readjust", READJUST if fit else 0.0)  # as `for_refit` has it
-        form += 24 * units**2 if readjusts and units <= limit else 0
+        form += 24 * sum(group.size**2 for group in groups) if readjusts else 0
     elif criterion == "optimal_brain_surgeon":
         form = 28 * units**2
     layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
