@@ -250,10 +250,16 @@ def run_schedule(parts: Parts, clock: Clock) -> Outcome:
 
 
 def finetune(parts: Parts, outcome: Outcome, clock: Clock) -> nn.Module:
-    """Train a copy of the smaller network, with the dense one as tutor; the best validation epoch stays."""
+    """Train a copy of the smaller network, with the dense one as tutor; the best validation epoch stays.
+
+    It takes the epochs of its recipe and those that the schedule did not need.
+    """
     compact = copy.deepcopy(outcome.compact)
+    epochs = parts.stages.recipes["finetune"].epochs + outcome.epochs_left
     with clock.counts("finetune"):
-        parts.stages.train(compact, recipe="finetune", stage="fine-tuning", tutor=parts.network, keep_start=True)
+        parts.stages.train(
+            compact, recipe="finetune", epochs=epochs, stage="fine-tuning", tutor=parts.network, keep_start=True
+        )
     return compact.eval()
 
 

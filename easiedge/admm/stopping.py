@@ -16,19 +16,23 @@ class Stopping:
 
     Attributes:
         unchanged: the mask must not have changed for this many iterations.
-        tolerance: bound on the primal residual.
+        tolerance: bound on the primal residual; None does not look at it.
         max_iterations: the limit; None leaves it to the trainer.
+        flipped: share of the gates that may still flip in an iteration that counts as unchanged.
     """
 
     unchanged: int = 2
-    tolerance: float = 1e-2
+    tolerance: float | None = 1e-2
     max_iterations: int | None = None
+    flipped: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a rule that would stop before it starts."""
         counts = (self.unchanged, *(() if self.max_iterations is None else (self.max_iterations,)))
-        if not is_number(self.tolerance) or self.tolerance < 0:
-            raise TrainingError(f"stopping has tolerance={self.tolerance}: give a number from 0")
+        if self.tolerance is not None and (not is_number(self.tolerance) or self.tolerance < 0):
+            raise TrainingError(f"stopping has tolerance={self.tolerance}: give a number from 0, or null")
+        if not is_number(self.flipped) or not 0.0 <= self.flipped < 1.0:
+            raise TrainingError(f"stopping has flipped={self.flipped}: give a share of the gates in [0, 1)")
         if not all(is_whole(count) and count >= 1 for count in counts):
             raise TrainingError(
                 f"stopping has unchanged={self.unchanged}, max_iterations={self.max_iterations}: both must be 1 or more"
@@ -36,11 +40,15 @@ class Stopping:
 
     def reason(self, history: Sequence[Record]) -> str | None:
         """Why to stop after these records, or None to go on."""
-        recent = history[-self.unchanged :]
-        settled = len(recent) == self.unchanged and all(record["flipped"] == 0.0 for record in recent)
+        recent = [record["flipped"] for record in history[-self.unchanged :]]
+        settled = len(recent) == self.unchanged and all(f is not None and f <= self.flipped for f in recent)
         primal = history[-1]["primal_residual"] if history else None
-        if settled and primal is not None and primal <= self.tolerance:
-            return f"the mask has not changed for {self.unchanged} iterations and the primal residual {primal:.3g} is within {self.tolerance:g}"
+        if settled and (self.tolerance is None or (primal is not None and primal <= self.tolerance)):
+            least = "has not changed" if self.flipped == 0 else f"has changed by at most {self.flipped:.2%}"
+            bound = (
+                "" if self.tolerance is None else f" and the primal residual {primal:.3g} is within {self.tolerance:g}"
+            )
+            return f"the mask {least} for {self.unchanged} iteration{'s' * (self.unchanged > 1)}{bound}"
         if self.max_iterations is not None and len(history) >= self.max_iterations:
             return f"the limit of {self.max_iterations} iterations is reached"
         return None

@@ -50,6 +50,8 @@ class Outcome:
         iterations: one record per ADMM iteration: primal_residual, dual_residual, rho, flipped, masked_accuracy.
         reached: whether the budget was met; False when a schedule stopped early to keep accuracy.
         seconds: time spent by part.
+        epochs_left: of the schedule's ``training_epochs``, those that it did not need: the closing fine-tuning takes them, so that all
+            schedules train equally long.
     """
 
     network: nn.Module
@@ -60,6 +62,7 @@ class Outcome:
     iterations: Sequence[dict[str, Any]] = ()
     reached: bool = True
     seconds: dict[str, float] = field(default_factory=dict)
+    epochs_left: int = 0
 
 
 class Schedule(Protocol):

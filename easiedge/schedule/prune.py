@@ -110,7 +110,13 @@ def prune(
         outcome = how(task)
         prove_equivalence(outcome.network, outcome.groups, outcome.within, outcome.compact, calibration[:1])
         if epochs:
-            stages.train(outcome.compact, epochs=epochs, stage="fine-tuning", tutor=network, keep_start=True)
+            stages.train(
+                outcome.compact,
+                epochs=epochs + outcome.epochs_left,
+                stage="fine-tuning",
+                tutor=network,
+                keep_start=True,
+            )
     outcome.compact.eval()
     return outcome.compact
 

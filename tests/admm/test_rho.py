@@ -55,3 +55,15 @@ def test_stops_at_the_limit() -> None:
     rule = Stopping(max_iterations=2)
     assert rule.reason([_record(0.5, 1.0)]) is None
     assert "limit of 2" in str(rule.reason([_record(0.5, 1.0)] * 2))
+
+
+def test_stops_as_soon_as_few_gates_flip() -> None:
+    rule = Stopping(unchanged=1, tolerance=None, flipped=0.01)
+    assert rule.reason([_record(0.02, 0.0)]) is None
+    assert "at most 1.00% for 1 iteration" in str(rule.reason([_record(0.02, 0.9), _record(0.01, 0.9)]))
+
+
+@pytest.mark.parametrize("wrong", [{"flipped": 1.0}, {"flipped": -0.1}, {"flipped": None}, {"tolerance": -1.0}])
+def test_a_rule_that_means_nothing_is_refused(wrong) -> None:
+    with pytest.raises(TrainingError, match="stopping has"):
+        Stopping(**wrong)

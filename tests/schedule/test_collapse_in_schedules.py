@@ -7,11 +7,13 @@ from problem import batches, trained
 from test_prune import RECIPE, Foreign, loader, trainer
 
 import easiedge
+from easiedge.admm import Stopping
 from easiedge.errors import BudgetError
 from easiedge.schedule.admm import Admm
 from easiedge.schedule.iterative import Iterative
 from easiedge.schedule.selection import Selection
 
+TO_THE_END = Stopping(tolerance=0.0)
 SHARE = 0.7  # Residual has groups of 4, 5 and 4 units: one that keeps a single unit has collapsed
 CHOICE = {"criterion": "random", "options": {"seed": 1}, "compensation": None, "collapse_share": SHARE}
 
@@ -51,32 +53,32 @@ def lines(caplog, *starts):
 
 def test_admm_warns_once_and_before_its_training(dense, caplog):
     caplog.set_level("INFO")
-    prune(dense, Admm(iterations=3), Selection(**CHOICE))
+    prune(dense, Admm(iterations=3, stopping=TO_THE_END), Selection(**CHOICE))
     assert lines(caplog, "ADMM", "over") == ["over 70 % of the units", "ADMM 1", "ADMM 2", "ADMM 3"]
 
 
 def test_admm_stops_before_its_training(dense, caplog):
     caplog.set_level("INFO")
     with pytest.raises(BudgetError, match="over 70 %"):
-        prune(dense, Admm(iterations=3), Selection(**CHOICE, collapse="error"))
+        prune(dense, Admm(iterations=3, stopping=TO_THE_END), Selection(**CHOICE, collapse="error"))
     assert not lines(caplog, "ADMM")
 
 
 def test_admm_says_nothing_where_told_so(dense, caplog):
     caplog.set_level("INFO")
-    prune(dense, Admm(iterations=1), Selection(**CHOICE, collapse="ignore"))
+    prune(dense, Admm(iterations=1, stopping=TO_THE_END), Selection(**CHOICE, collapse="ignore"))
     assert lines(caplog, "ADMM", "over") == ["ADMM 1"]
 
 
 def test_the_final_mask_decides_and_those_between_do_not(dense, caplog):
     caplog.set_level("INFO")
-    prune(dense, Admm(iterations=3), turns(3, 1, 1, 3, collapse="error"))
+    prune(dense, Admm(iterations=3, stopping=TO_THE_END), turns(3, 1, 1, 3, collapse="error"))
     assert lines(caplog, "ADMM", "over") == ["ADMM 1", "ADMM 2", "ADMM 3"]
     caplog.clear()
-    prune(dense, Admm(iterations=2), turns(3, 3, 1, collapse="warn"))
+    prune(dense, Admm(iterations=2, stopping=TO_THE_END), turns(3, 3, 1, collapse="warn"))
     assert lines(caplog, "ADMM", "over") == ["ADMM 1", "ADMM 2", "over 70 % of the units"]
     with pytest.raises(BudgetError, match="nothing has been removed"):
-        prune(dense, Admm(iterations=2), turns(3, 3, 1, collapse="error"))
+        prune(dense, Admm(iterations=2, stopping=TO_THE_END), turns(3, 3, 1, collapse="error"))
 
 
 def test_iterative_stops_in_the_step_that_collapses_and_warns_once(dense, caplog):

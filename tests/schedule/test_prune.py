@@ -8,11 +8,13 @@ from problem import accuracy, batches, trained
 from torch import nn
 
 import easiedge
+from easiedge.admm import Stopping
 from easiedge.errors import EasiEdgeError
 from easiedge.schedule.admm import Admm
 from easiedge.schedule.iterative import Iterative
 from easiedge.schedule.selection import Selection
 from easiedge.training.recipe import Recipe
+from easiedge.training.stages import Stages
 
 RECIPE = Recipe(lr=0.02, weight_decay=0.0, schedule="constant", warmup=0.0)
 
@@ -35,6 +37,27 @@ def test_every_method_meets_the_budget_and_keeps_the_accuracy(dense, method):
     assert accuracy(compact) > accuracy(dense) - 0.1
     assert not compact.training
     assert all(torch.equal(before[k], v) for k, v in dense.state_dict().items())
+
+
+@pytest.mark.parametrize(("unchanged", "tuned"), [(4, [3]), (1, [5])])
+def test_epochs_that_admm_does_not_need_train_the_smaller_network(dense, unchanged, tuned, monkeypatch):
+    """Once the mask is settled there is no reason to go on with the large network."""
+    epochs = []
+    train = Stages.train
+
+    def spy(self, network, **given):
+        if given.get("stage") == "fine-tuning":
+            epochs.append(given["epochs"])
+        return train(self, network, **given)
+
+    monkeypatch.setattr(Stages, "train", spy)
+    stopping = Stopping(unchanged=unchanged, tolerance=None)
+    compact = easiedge.prune(
+        dense, batches(2, 1), batches(1, 2), budget=easiedge.Budget(filters_removed=0.5), epochs=3, recipe=RECIPE,
+        schedule=Admm(iterations=3, stopping=stopping, rho=1e-6), selection=Selection(criterion="random", compensation=None),
+        calibration_images=32, progress=False,
+    )  # fmt: skip
+    assert epochs == tuned and compact is not None
 
 
 def test_the_same_seed_gives_the_same_network(dense):

@@ -6,6 +6,7 @@ from networks import network
 from problem import batches, trained
 
 import easiedge
+from easiedge.admm import Stopping
 from easiedge.schedule.admm import Admm
 from easiedge.schedule.iterative import Iterative
 from easiedge.schedule.one_shot import OneShot
@@ -45,7 +46,7 @@ def test_the_control_is_fine_tuned(dense):
     [
         Unpruned(),
         OneShot(),
-        Admm(iterations=2, epochs_per_iteration=2),
+        Admm(iterations=2, epochs_per_iteration=2, stopping=Stopping(tolerance=0.0)),
         Iterative(steps=3, epochs=2),
         Iterative(steps=3, tolerance=0.9),
     ],
