@@ -1,6 +1,7 @@
 """Accuracy right after removal and refit, no training, by what the joint form takes for readjustable.
 
 python experiments/readjustment/measure.py resnet56 --data cifar10_jpeg.zip --weights resnet56_cifar10.safetensors
+python experiments/readjustment/measure.py resnet56_inside --data cifar10_jpeg.zip --weights resnet56_cifar10.safetensors   # units inside blocks
 python experiments/readjustment/measure.py vgg16 --data cifar10_jpeg.zip --weights vgg16_cifar10jpeg.safetensors
 
 Writes results/NETWORK.json after every row and goes on where it was.
@@ -33,8 +34,10 @@ IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 OWN = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.247, 0.2435, 0.2616]}
 NETWORKS: dict[str, Any] = {
     "resnet56": (resnet56, IMAGENET, 256, 0.1, ({"macs_removed": 0.5}, {"macs_removed": 0.7})),
+    "resnet56_inside": (resnet56, IMAGENET, 256, 0.1, ({"filters_removed": 0.5},)),
     "vgg16": (vgg16, OWN, 768, 0.2, ({"filters_removed": 0.8},)),
 }
+STREAM = "conv1"  # the group of ResNet-56's residual streams
 FORMS = {
     "single units": ("taylor_information_gain", None, False),
     "joint, gates as they are": ("joint_information_gain", 0.0, False),
@@ -72,6 +75,7 @@ def main() -> None:
     network.eval()
     judged = data.evaluation_batches("val", 2000)
     path = HERE / "results" / f"{options.network}.json"
+    path.parent.mkdir(exist_ok=True)
     rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     if not rows:
         rows.append({"dense": accuracy(network, judged), "images": images, "chunk": chunk, "validation images": 2000})
@@ -79,6 +83,8 @@ def main() -> None:
     for seed in options.seeds:
         calibration = data.calibration_batches(images, seed=seed)
         groups = easiedge.find_groups(network, calibration[0][0][:2])
+        if options.network.endswith("inside"):
+            groups = [group for group in groups if group.name != STREAM]
         for asked in budgets:
             for form, (criterion, readjust, everywhere) in FORMS.items():
                 if (seed, json.dumps(asked), form) in done:
