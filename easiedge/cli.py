@@ -206,7 +206,9 @@ def _hydra(command: str, overrides: list[str]) -> int:
 
 def _in_processes(wanted: int, command: str, folder: Path, overrides: list[str], cfg: Any, place: Place | None) -> int:
     """Start the processes of one run, or, in one of them, join the others and run the job."""
-    sweep = bool({"-m", "--multirun"} & {*overrides}) or str(cfg.hydra.mode).endswith("MULTIRUN")
+    from easiedge.flags import SWEEPING
+
+    sweep = bool(SWEEPING & {*overrides}) or str(cfg.hydra.mode).endswith("MULTIRUN")
     if command not in SEVERAL or sweep:
         return refuse(
             f"trainer.processes={wanted} is for one easiedge train or easiedge prune without -m: "
@@ -231,11 +233,11 @@ def _job(command: str, folder: Path, overrides: list[str]) -> int:
     import hydra
 
     from easiedge.configuration import given_directory
-    from easiedge.flags import SHOWING, parted
+    from easiedge.flags import SHOWING, SWEEPING, parted
     from easiedge.run_lock import locked
 
     os.environ.setdefault("WANDB_SILENT", "true")
-    if command == "compare" and {"-m", "--multirun"} & {*overrides}:
+    if command == "compare" and SWEEPING & {*overrides}:
         return refuse("compare runs many already: give lists instead of -m, compare.budgets=[0.3,0.5] for example")
     if command == "compare" and not any(o.startswith("-") for o in overrides):  # flags such as --help are Hydra's
         from easiedge.compare.study import compare

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from easiedge.check_kinds import check_kinds
 from easiedge.credentials import check_overrides_hold_no_secret, check_values_hold_no_secret
 from easiedge.errors import EasiEdgeError
-from easiedge.flags import SHOWING, parted
+from easiedge.flags import SHOWING, SWEEPING, parted
 from easiedge.flat import flat
 from easiedge.launch import Place
 from easiedge.plain_values import is_number, is_whole
@@ -75,7 +75,7 @@ def check_overrides(folder: Path, arguments: list[str]) -> DictConfig | None:
 def given_directory(overrides: Sequence[str]) -> Path | None:
     """The run directory that a single run was given on the command line; None where Hydra makes one up, or for a sweep."""
     given, flags = parted(overrides)
-    if {"-m", "--multirun"} & {*flags}:
+    if SWEEPING & {*flags}:
         return None
     found = [o.value() for o in OverridesParser.create().parse_overrides(given) if o.key_or_group == "hydra.run.dir"]
     return Path(found[-1]) if found and isinstance(found[-1], str) and found[-1] and "${" not in found[-1] else None

@@ -11,6 +11,8 @@ from easiedge.errors import EasiEdgeError
 
 SHOWING = frozenset({"--help", "-h", "--hydra-help", "--info", "-i", "--cfg", "-c", "--shell-completion", "-sc"})
 """Nothing runs with these."""
+SWEEPING = frozenset({"-m", "--multirun"})
+"""Every combination of the values given is a run of its own."""
 _MODES = {"--multirun", "-m", "--run", "-r", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc"}
 _PLAIN = SHOWING | {"--multirun", "-m", "--run", "-r", "--resolve", "--package", "-p"}
 _PARTS = ("job", "hydra", "all")
@@ -25,7 +27,7 @@ _VALUES["-i"] = _VALUES["--info"]
 
 
 def parted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Overrides, and flags in the form ``--flag=value`` where they take a value; Hydra reads them in that order and no other.
+    """Overrides, and flags, each followed by its value where it takes one; Hydra reads them in that order and no other.
 
     Raises:
         EasiEdgeError: a flag that is not taken, or a value that it does not have.

@@ -22,7 +22,7 @@ from easiedge.atomic import write_atomically
 from easiedge.deciding import deciding
 from easiedge.deploy.artifact import load
 from easiedge.errors import EasiEdgeError, WriteError
-from easiedge.flags import parted
+from easiedge.flags import SWEEPING, parted
 from easiedge.flat import flat
 from easiedge.model.digest import circumstances, digest
 from easiedge.plain_values import is_number
@@ -66,7 +66,7 @@ def identity(cfg: DictConfig, directory: Path) -> str:
         known = json.loads(path.read_text(encoding="utf-8"))
         if known["settings"] == settings and re.fullmatch("[0-9a-f]{8}", known["id"]):
             return str(known["id"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     made = secrets.token_hex(4)
     with suppress(WriteError):  # a full disk costs what loggers know the run by when it goes on, and not the run
@@ -164,7 +164,7 @@ def _check_request(given: Sequence[str], rest: Sequence[str]) -> None:
     _, flags = parted(rest)
     if len(given) > 1 or not given[0].partition("=")[2].strip("'\""):
         raise EasiEdgeError(f"{' '.join(given)} must be one directory of a run: resume=DIR")
-    if {"-m", "--multirun"} & {*flags}:
+    if SWEEPING & {*flags}:
         raise EasiEdgeError(
             "resume=DIR goes on with one run: a sweep goes on with the same command and its hydra.sweep.dir="
         )

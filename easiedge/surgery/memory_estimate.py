@@ -22,10 +22,10 @@ from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.gate_gradients import gated_batches
 from easiedge.scoring.joint_information_gain import MATRIX_LIMIT, MEMORY, READJUST
 from easiedge.scoring.score import accepts, needs_images
+from easiedge.surgery.compensate import MEMORY as KEPT
 from easiedge.unit import FilterGroup
 
 FIXED = 100_000_000  # bytes
-KEPT = 4 << 30  # bytes that compensation may keep between layers
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def memory_estimate(
         rows=12 * min(batch, 1024) * passes * units if scored and accepts(criterion, "passes") else 0,
         form=form,
         equations=equations,
-        kept=min(KEPT, images * (3 * largest + 4 * positions * sum(o for _, o, _ in widths))) if fit else 0,
+        kept=min(int(KEPT), images * (3 * largest + 4 * positions * sum(o for _, o, _ in widths))) if fit else 0,
         working=batch * 3 * largest,
     )
 
