@@ -22,6 +22,7 @@ COMMANDS = {
     "prune": "the main job: train or load, ADMM, shrink, fine-tune, artifact",
     "score": "how faithful criteria are to the exact information gain",
     "sensitivity": "accuracy as one layer at a time loses units, without fine-tuning",
+    "classifiers": "k-nearest neighbours and support vector machines on the network's features",
     "compare": "global against layerwise at matched budgets, paired by seed, with intervals and tests",
     "report": "one page, tables and pictures from the runs below a directory",
     "export": "ONNX, OpenVINO and other formats of a run's network, each checked against the artifact",

@@ -10,6 +10,7 @@ WITHOUT_EFFECT = (
     "checkpoints",
     "fidelity",
     "sensitivity",
+    "classifiers",
     "compare",
     "objectives",
     "sweep",

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from easiedge.model.graph import device_of
 from easiedge.plain_values import finite
 from easiedge.processes import told
 from easiedge.refusal import of_writing
+from easiedge.report.classifiers_record import Classifiers, print_classifiers, write_classifiers
 from easiedge.report.fidelity_pictures import draw_fidelity
 from easiedge.report.fidelity_record import write_fidelity
 from easiedge.report.fidelity_terminal import fidelity_tables
@@ -213,6 +215,22 @@ def sensitivity(cfg: DictConfig) -> LayerSensitivity:
         return found
 
 
+def classifiers(cfg: DictConfig) -> Classifiers:
+    """``easiedge classifiers``: classical classifiers on the network's features; a table is written."""
+    from easiedge.classifiers.request import classifiers_request  # scikit-learn takes a second to import
+    from easiedge.classifiers.study import classifiers_on
+
+    clock, request = Clock(), classifiers_request(cfg.classifiers)
+    with assembled(cfg, lambda chosen: ()) as parts:
+        train_dense(parts, cfg, clock)
+        found = classifiers_on(parts, request)
+        write_classifiers(found, parts.directory)
+        summary = {f"accuracy/{row.name}": row.test_accuracy for row in found.rows}
+        log_tables(parts.logger, summary, {"classifiers": [asdict(row) for row in found.rows]}, ())
+        print_classifiers(found, parts.directory)
+        return found
+
+
 def train_dense(parts: Parts, cfg: DictConfig, clock: Clock) -> None:
     """Train the dense network unless it came with weights or another job of the sweep has, and keep it for later runs."""
     if parts.weighted:
@@ -308,5 +326,6 @@ JOBS: dict[str, Callable[[DictConfig], Any]] = {
     "prune": prune,
     "score": alone(score),
     "sensitivity": alone(sensitivity),
+    "classifiers": alone(classifiers),
     "latency": alone(latency_of_device),
 }

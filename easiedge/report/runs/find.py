@@ -79,7 +79,12 @@ def find_runs(root: Path) -> FoundRuns:
             except RunError as error:
                 cause = error.__cause__ if isinstance(error.__cause__, RunError) else error
                 skipped.append(SkippedRun(directory, str(cause)))
-        elif "config.yaml" in names and not names & {"fidelity.json", "sensitivity.json", "latency_table.json"}:
+        elif "config.yaml" in names and not names & {
+            "fidelity.json",
+            "sensitivity.json",
+            "classifiers.json",
+            "latency_table.json",
+        }:
             unfinished.append(directory)
     if not runs and any(s.directory == root for s in skipped if "listed" in s.reason):
         raise RunError(f"{root} {skipped[0].reason}: mend its permissions")
