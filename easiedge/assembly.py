@@ -21,6 +21,7 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
 from easiedge.check_kinds import check_kinds
+from easiedge.data.folds import deal
 from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
 from easiedge.errors import EasiEdgeError, ModelError, TrainingError
@@ -28,7 +29,7 @@ from easiedge.memory_check import Choosing, check_memory
 from easiedge.model.architecture import describe
 from easiedge.model.cost import NetworkCost, network_cost
 from easiedge.model.filter_groups import find_groups
-from easiedge.model.weights import load_weights
+from easiedge.model.weights import load_weights, transfer_weights
 from easiedge.processes import first, first_before_the_others, same_network
 from easiedge.projection.budget import limits, slack
 from easiedge.resume import FOLDER, SCORES, identity, run_memory
@@ -121,6 +122,7 @@ def _assemble(cfg: DictConfig, ways: Ways) -> Parts:
     data: ImageData = instantiate(cfg.data)
     with first_before_the_others():  # which then find what it fetched and decoded
         data.setup()
+    deal(data, cfg.folds, cfg.seed)
     check_trainer_here(cfg.trainer.options, data.train_dataloader(), data.val_dataloader())
     network = same_network(make_network(cfg, data))
     images = min(CALIBRATION_IMAGES, len(data.train)) if cfg.calibration.images is None else cfg.calibration.images
@@ -258,8 +260,14 @@ def make_network(cfg: DictConfig, data: ImageData) -> nn.Module:
     network: nn.Module = builder(
         **{k: v for k, v in offered.items() if k in known or (k == "num_classes" and takes_any)}
     )
+    if cfg.weights is not None and cfg.transfer is not None:
+        raise EasiEdgeError(
+            "weights= and transfer= do not go together: weights=FILE takes all of a network, transfer=FILE all but its last layer"
+        )
     if cfg.weights is not None:
         load_weights(network, cfg.weights)
+    elif cfg.transfer is not None:
+        transfer_weights(network, cfg.transfer)
     if torch.cuda.is_available() and cfg.trainer.options.get("accelerator") != "cpu":
         network.cuda()
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from easiedge.plain_values import is_number, is_whole
 
 SECTIONS = (
-    "budget", "checkpoints", "groups", "calibration", "fidelity", "sensitivity", "classifiers", "compare", "data", "model", "recipe", "recipe.train", "recipe.admm",
+    "budget", "checkpoints", "groups", "folds", "calibration", "fidelity", "sensitivity", "classifiers", "compare", "data", "model", "recipe", "recipe.train", "recipe.admm",
     "recipe.finetune", "schedule", "scoring", "scoring.options", "projection", "compensation", "device", "trainer", "trainer.options", "logger",
 )  # fmt: skip
 LARGEST = 2**31 - 1  # of a whole number; sizes and counts beyond it are slips of the finger
@@ -60,10 +60,15 @@ _SEED = whole(0, 2**32 - 1)
 KINDS: dict[str, Kind] = {
     "seed": _SEED,
     "weights": _TEXT | NULL,
+    "transfer": _TEXT | NULL,
     "checkpoints.share": _number(),
     "checkpoints.least_seconds": _number(),
     "groups.include": _TEXTS,
     "groups.exclude": _TEXTS,
+    "folds.count": whole(2) | NULL,
+    "folds.fold": whole(0) | NULL,
+    "folds.val_share": _number(),
+    "folds.seed": _SEED,
     "calibration.images": whole(1) | NULL,
     "calibration.batch_size": whole(1),
     "data.root": _TEXT | NULL,

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from torch import fx
 
+from easiedge.data.folds import deal
 from easiedge.deploy.artifact import ARCHITECTURE, load
 from easiedge.deploy.provenance import read_provenance
 from easiedge.errors import DataError, RunError
@@ -104,9 +105,8 @@ def run_data(run: Path, overrides: Sequence[str] = (), needed_for: str = "") -> 
     path = run / "config.yaml"
     if not path.is_file():
         raise RunError(f"{run} has no config.yaml, which says what data the run had: give the run directory itself")
-    settings = {
-        name.removeprefix("data."): value for name, value in read_config(path).items() if name.startswith("data.")
-    }
+    known_settings = read_config(path)
+    settings = {name.removeprefix("data."): v for name, v in known_settings.items() if name.startswith("data.")}
     target = settings.pop("_target_", None)
     if target not in _DATA:
         raise RunError(
@@ -129,6 +129,7 @@ def run_data(run: Path, overrides: Sequence[str] = (), needed_for: str = "") -> 
     try:
         data = cls(**arguments)
         data.setup()
+        deal(data, _folds(known_settings), int(known_settings.get("seed") or 0))
     except DataError as error:
         raise DataError(
             f"the run's images are needed and are not there: {error} (data.root=DIR after the run directory)"
@@ -137,6 +138,12 @@ def run_data(run: Path, overrides: Sequence[str] = (), needed_for: str = "") -> 
     except (TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
         raise DataError(f"the data of {path} cannot be made ({error}): give what is wrong as data.KEY=VALUE") from error
     return data
+
+
+def _folds(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The section ``folds``; runs of before it have none."""
+    given = {name.removeprefix("folds."): v for name, v in settings.items() if name.startswith("folds.")}
+    return {"count": None, "fold": None, "val_share": 0.15, "seed": 0} | given
 
 
 def _value(setting: Any) -> Any:

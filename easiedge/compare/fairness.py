@@ -11,11 +11,24 @@ from omegaconf import DictConfig
 
 from easiedge.assembly import check_budget, chosen_groups, make_budget, make_network, make_selection
 from easiedge.compare.cell import Setting
+from easiedge.data.folds import deal
 from easiedge.errors import EasiEdgeError
 from easiedge.flat import flat
 from easiedge.model.filter_groups import find_groups
 
-SAME = ("data", "model", "weights", "groups", "calibration", "device", "trainer", "recipe.train", "recipe.finetune")
+SAME = (
+    "data",
+    "folds",
+    "model",
+    "weights",
+    "transfer",
+    "groups",
+    "calibration",
+    "device",
+    "trainer",
+    "recipe.train",
+    "recipe.finetune",
+)
 """Parts of the configuration that have to be the same for all; epochs of fine-tuning aside, which make training equal."""
 
 
@@ -63,6 +76,7 @@ def check_reachable(asked: Mapping[Setting, DictConfig]) -> None:
     some = next(iter(asked.values()))
     data = instantiate(some.data)
     data.setup()
+    deal(data, some.folds, some.seed)
     network = make_network(some, data)
     example = data.calibration_batches(2)[0][0][:2]
     groups = chosen_groups(find_groups(network, example), some.groups)

@@ -68,7 +68,26 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     Raises:
         ModelError: the file cannot be read, or keys are missing, unknown or of another shape; they are named.
     """
+    _load(model, read_weights(path), path)
+
+
+def transfer_weights(model: nn.Module, path: str | Path) -> None:
+    """Load all but the last layer's: those of a network that was trained for other classes.
+
+    Raises:
+        ModelError: as `load_weights`, of the other layers; or the network has no last layer to leave out.
+    """
     state, own = read_weights(path), model.state_dict()
+    layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    if not layers:
+        raise ModelError(f"transfer={path}: the network has no last layer for new classes")
+    head = f"{layers[-1]}."
+    kept = {k: v for k, v in state.items() if not k.startswith(head)}
+    _load(model, kept | {k: v for k, v in own.items() if k.startswith(head)}, path, "transfer")
+
+
+def _load(model: nn.Module, state: Mapping[str, Tensor], path: str | Path, key: str = "weights") -> None:
+    own = model.state_dict()
     missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
     unknown = [k for k in state if k not in own]
     shapes = [
@@ -83,7 +102,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
             if keys
         ]
         raise ModelError(
-            f"weights={path} do not fit {type(model).__name__} ({'; '.join(parts)}): choose the model they were saved from"
+            f"{key}={path} do not fit {type(model).__name__} ({'; '.join(parts)}): choose the model they were saved from"
         )
     model.load_state_dict({**own, **state})
 

@@ -88,6 +88,7 @@ def pruning_metrics(
         },
         "equivalence": {"max_abs_diff": proof.max_abs_diff, "images": proof.images},
         "admm": {"iterations": list(outcome.iterations)},
+        **({"levels": list(outcome.levels)} if outcome.levels else {}),
         **({"latency": latency} if latency else {}),
         "seconds": _rounded(seconds),
         "versions": versions(),

@@ -6,11 +6,13 @@ import copy
 import time
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from torch import nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
+from easiedge.model.count import count
 from easiedge.model.restrict import restrict, widen
 from easiedge.plain_values import is_number, is_whole
 from easiedge.processes import told
@@ -65,6 +67,7 @@ class Iterative:
         least = task.validate(task.network) - self.tolerance
         current: nn.Module = copy.deepcopy(task.network)
         mask, warned = FilterMask.full(task.groups), frozenset[str]()
+        levels: list[dict[str, Any]] = []
         for step in range(1, self.steps + 1):
             start = time.perf_counter()
             here = restrict(task.groups, mask)
@@ -81,31 +84,48 @@ class Iterative:
                 warned = chosen.guard.check(reached, task.groups, warned)
             fitted, compact = chosen.remove(current, here, within, task.calibration)
             seconds["score"] += time.perf_counter() - start
+            levels.append(
+                {
+                    "filters_removed": reached.share_removed(),
+                    **count(compact, example),
+                    "accuracy_before": task.validate(compact),
+                    "accuracy": None,
+                    "seconds": 0.0,
+                    "kept": True,
+                }
+            )
             if step == self.steps and self.tolerance >= 1.0:  # nothing to check: the closing fine-tuning follows
-                return Outcome(fitted, here, within, reached, compact, seconds=seconds)
+                return Outcome(fitted, here, within, reached, compact, levels=levels, seconds=seconds)
             start = time.perf_counter()
             tuned = copy.deepcopy(compact)
             if self.epochs:
                 task.train(tuned, epochs=self.epochs, stage=f"iteration {step}/{self.steps}", keep_start=True)
             seconds["finetune"] += time.perf_counter() - start
             accuracy = task.validate(tuned)
+            levels[-1] |= {"accuracy": accuracy, "seconds": time.perf_counter() - start, "kept": accuracy >= least}
             task.note(
                 f"iteration {step}/{self.steps}: {reached.share_removed():.1%} of the units gone, "
                 f"validation accuracy {accuracy:.2%}"
             )
             if accuracy < least:
                 task.note(f"stopped: more than the tolerance of {self.tolerance:.2%} was lost; the step before stays")
-                return self._settled(task, current, mask, seconds, reached=False)
+                return self._settled(task, current, mask, levels, seconds, reached=False)
             warned = chosen.guard.check(reached, task.groups, warned)
             current, mask = tuned, reached
-        return self._settled(task, current, mask, seconds, reached=True)
+        return self._settled(task, current, mask, levels, seconds, reached=True)
 
     @staticmethod
     def _settled(
-        task: Task, current: nn.Module, mask: FilterMask, seconds: dict[str, float], *, reached: bool
+        task: Task,
+        current: nn.Module,
+        mask: FilterMask,
+        levels: list[dict[str, Any]],
+        seconds: dict[str, float],
+        *,
+        reached: bool,
     ) -> Outcome:
         """The outcome of a network that is already small and tuned: nothing is left to remove from it."""
         here = restrict(task.groups, mask)
         full = FilterMask.full(here)
         compact = shrink(current, here, full, inputs_of(task.calibration[0])[:2])
-        return Outcome(current, here, full, mask, compact, reached=reached, seconds=seconds)
+        return Outcome(current, here, full, mask, compact, levels=levels, reached=reached, seconds=seconds)

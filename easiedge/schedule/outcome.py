@@ -48,6 +48,8 @@ class Outcome:
         mask: mask over the units of the dense network.
         compact: the smaller network.
         iterations: one record per ADMM iteration: primal_residual, dual_residual, rho, flipped, masked_accuracy.
+        levels: one record per removal of an iterative schedule: filters_removed, params, macs, accuracy_before and accuracy (validation, before and
+            after fine-tuning; the last one's after is the run's own), seconds, and whether it was kept.
         reached: whether the budget was met; False when a schedule stopped early to keep accuracy.
         seconds: time spent by part.
         epochs_left: of the schedule's ``training_epochs``, those that it did not need: the closing fine-tuning takes them, so that all
@@ -60,6 +62,7 @@ class Outcome:
     mask: FilterMask
     compact: fx.GraphModule
     iterations: Sequence[dict[str, Any]] = ()
+    levels: Sequence[dict[str, Any]] = ()
     reached: bool = True
     seconds: dict[str, float] = field(default_factory=dict)
     epochs_left: int = 0

@@ -9,7 +9,7 @@ from torch import nn
 
 from easiedge.errors import ModelError
 from easiedge.model.lenet import lenet
-from easiedge.model.weights import load_weights, read_weights
+from easiedge.model.weights import load_weights, read_weights, transfer_weights
 
 
 def model():
@@ -128,3 +128,24 @@ def test_a_file_without_tensors_by_name(saved, tmp_path):
 def test_no_such_file(tmp_path):
     with pytest.raises(ModelError, match="is not a file"):
         read_weights(tmp_path / "none.pt")
+
+
+def test_all_but_the_last_layer_is_transferred(tmp_path):
+    torch.manual_seed(0)
+    old, new = lenet(num_classes=10, in_channels=1, image_size=8), lenet(num_classes=3, in_channels=1, image_size=8)
+    head = {k: v.clone() for k, v in new.fc2.state_dict().items()}
+    safetensors.torch.save_file(old.state_dict(), tmp_path / "old.safetensors")
+    transfer_weights(new, tmp_path / "old.safetensors")
+    for name, value in new.state_dict().items():
+        wanted = head[name.removeprefix("fc2.")] if name.startswith("fc2.") else old.state_dict()[name]
+        assert torch.equal(value, wanted), name
+
+
+def test_another_network_is_not_transferred(tmp_path):
+    safetensors.torch.save_file(
+        lenet(num_classes=10, in_channels=1, image_size=28).state_dict(), tmp_path / "old.safetensors"
+    )
+    with pytest.raises(ModelError, match=r"transfer=.* do not fit .*wrong shape"):
+        transfer_weights(lenet(num_classes=3, in_channels=1, image_size=8), tmp_path / "old.safetensors")
+    with pytest.raises(ModelError, match="no last layer"):
+        transfer_weights(nn.Sequential(nn.ReLU()), tmp_path / "old.safetensors")

@@ -1,5 +1,7 @@
 """Pruning from end to end in plain Python, and as a callback in a LightningModule that is not ours."""
 
+import itertools
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -179,3 +181,41 @@ def test_wrong_requests_are_refused(dense, change, message):
     }
     with pytest.raises(EasiEdgeError, match=message):
         easiedge.prune(dense, progress=False, **request)
+
+
+def test_iterative_records_what_every_removal_cost(dense):
+    schedule, seen = Iterative(steps=3), []
+
+    class Watched(Iterative):
+        def __call__(self, task):
+            outcome = schedule(task)
+            seen.append((outcome, task.validate(outcome.compact)))
+            return outcome
+
+    easiedge.prune(
+        dense, batches(4, 1), batches(2, 2), budget=easiedge.Budget(filters_removed=0.6), method="iterative", epochs=1, recipe=RECIPE,
+        schedule=Watched(), selection=Selection(criterion="random", compensation=None), progress=False,
+    )  # fmt: skip
+    ((outcome, last),) = seen
+    levels = outcome.levels
+    assert [lv["filters_removed"] for lv in levels] == pytest.approx([0.2, 0.4, 0.6], abs=0.08)
+    assert all(a["params"] > b["params"] and a["macs"] > b["macs"] for a, b in itertools.pairwise(levels))
+    assert all(0 <= lv["accuracy_before"] <= 1 and lv["kept"] for lv in levels)
+    assert [lv["accuracy"] is None for lv in levels] == [False, False, True]  # the last is tuned by the run
+    assert levels[-1]["accuracy_before"] == last
+
+
+def test_a_level_that_is_taken_back_is_marked(dense):
+    seen = []
+
+    class Watched(Iterative):
+        def __call__(self, task):
+            seen.append(super().__call__(task))
+            return seen[-1]
+
+    easiedge.prune(
+        dense, batches(4, 1), batches(2, 2), budget=easiedge.Budget(filters_removed=0.7), method="iterative", epochs=0, recipe=RECIPE,
+        schedule=Watched(steps=4, epochs=0, tolerance=0.0), selection=Selection(criterion="random", compensation=None), progress=False,
+    )  # fmt: skip
+    kept = [level["kept"] for level in seen[0].levels]
+    assert kept[-1] is False and all(kept[:-1]) and not seen[0].reached

@@ -1,0 +1,66 @@
+"""Cross-validation: every image is a test image in one fold, whatever the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from easiedge.data.image_data import ImageData
+from easiedge.data.in_memory import Images
+from easiedge.data.split import stratified
+from easiedge.errors import DataError
+
+
+def deal(data: ImageData, folds: Mapping[str, Any], seed: int) -> None:
+    """Split ``data`` as the section ``folds`` of a configuration says; without a count they stay as they are.
+
+    Args:
+        data: loaded.
+        folds: ``count``, ``fold``, ``val_share``, ``seed``.
+        seed: of the run, which is the fold modulo count where none is given.
+
+    Raises:
+        DataError: as `in_folds`; a fold without a count.
+    """
+    count, fold = folds["count"], folds["fold"]
+    if count is None:
+        if fold is not None:
+            raise DataError(f"folds.fold={fold} says which of how many: give folds.count= too")
+        return
+    in_folds(data, count, seed % count if fold is None else fold, folds["val_share"], folds["seed"])
+
+
+def in_folds(data: ImageData, count: int, fold: int, val_share: float, seed: int = 0) -> None:
+    """Pool the parts of ``data`` and split them anew, in place.
+
+    The images are dealt into ``count`` parts with the same class shares; part ``fold`` becomes the test images, and ``val_share`` of each class of the
+    others the validation images.  The parts depend on ``seed`` alone, so that the test images of all folds together are all images, each once.
+
+    Raises:
+        DataError: fewer images than folds, a class that cannot be in every fold, or a share that leaves nothing to train on.
+    """
+    pixels = torch.cat([data.train.pixels, data.val.pixels, data.test.pixels])
+    every = Images(pixels, torch.cat([data.train.labels, data.val.labels, data.test.labels]))
+    if count < 2 or count > len(every):
+        raise DataError(f"folds.count={count} must be between 2 and the {len(every)} images there are: 5 is usual")
+    if not 0 <= fold < count:
+        raise DataError(f"folds.fold={fold} must be between 0 and {count - 1}, or null for the seed's")
+    if not 0.0 < val_share < 1.0:
+        raise DataError(
+            f"folds.val_share={val_share} is outside (0, 1): give the share of the other folds to choose epochs on"
+        )
+    sizes = torch.bincount(every.labels, minlength=data.num_classes)
+    rare = int(sizes.argmin())
+    if int(sizes[rare]) < count:
+        raise DataError(
+            f"class {data.class_names[rare]!r} has {int(sizes[rare])} images and would be absent from some of {count} folds: "
+            "give folds.count= at most that, or more images of it"
+        )
+    from sklearn.model_selection import StratifiedKFold  # takes half a second to import
+
+    parts = StratifiedKFold(count, shuffle=True, random_state=seed).split(every.labels, every.labels)
+    rest, test = (torch.from_numpy(index) for index in list(parts)[fold])
+    train, val = stratified(every.labels[rest], val_share, seed)
+    data.train, data.val, data.test = every.take(rest[train]), every.take(rest[val]), every.take(test)

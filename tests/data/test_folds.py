@@ -1,0 +1,72 @@
+"""Folds: every image is tested once, and never by a network that has seen it."""
+
+import pytest
+import torch
+
+from easiedge.data.folds import in_folds
+from easiedge.data.image_data import ImageData
+from easiedge.data.in_memory import Images
+from easiedge.errors import DataError
+
+
+class Numbered(ImageData):
+    """Images that are their own number; 3 classes of 50, 30 and 12."""
+
+    def __init__(self):
+        super().__init__([0.5], [0.5])
+
+    def prepare(self):
+        labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 12)
+        pixels = torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 2).contiguous()
+        every, self.class_names = Images(pixels, labels), ["a", "b", "c"]
+        self.train, self.val, self.test = (
+            every.take(torch.arange(0, 92, 2)),
+            every.take(torch.arange(1, 92, 4)),
+            every.take(torch.arange(3, 92, 4)),
+        )
+
+
+def folded(fold, count=5, **given):
+    data = Numbered()
+    data.setup()
+    in_folds(data, count, fold, **{"val_share": 0.2, **given})
+    return data
+
+
+def numbers(images):
+    return set(images.pixels[:, 0, 0, 0].tolist())
+
+
+def test_test_images_of_all_folds_are_all_images_each_once():
+    found = [numbers(folded(k).test) for k in range(5)]
+    assert sum(map(len, found)) == 92 and set().union(*found) == set(range(92))
+
+
+@pytest.mark.parametrize("fold", range(5))
+def test_parts_are_disjoint_and_hold_every_class(fold):
+    data = folded(fold)
+    parts = [data.train, data.val, data.test]
+    assert sum(map(len, parts)) == 92 == len(set().union(*map(numbers, parts)))
+    for part in parts:
+        assert set(part.labels.tolist()) == {0, 1, 2}
+    shares = torch.bincount(data.test.labels) / len(data.test)
+    assert shares.tolist() == pytest.approx([50 / 92, 30 / 92, 12 / 92], abs=0.06)
+
+
+def test_the_same_seed_gives_the_same_folds_and_another_gives_others():
+    assert numbers(folded(1).test) == numbers(folded(1).test) != numbers(folded(1, seed=1).test)
+
+
+@pytest.mark.parametrize(
+    ("count", "fold", "given", "says"),
+    [
+        (1, 0, {}, "between 2 and the 92"),
+        (93, 0, {}, "between 2 and the 92"),
+        (13, 0, {}, "class 'c' has 12 images"),
+        (5, 5, {}, "folds.fold=5"),
+        (5, 0, {"val_share": 1.0}, "folds.val_share"),
+    ],
+)
+def test_folds_that_cannot_be(count, fold, given, says):
+    with pytest.raises(DataError, match=says):
+        folded(fold, count, **given)

@@ -1,0 +1,64 @@
+"""Folds and transferred weights on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from easiedge.cli import run
+from easiedge.data.digits import Digits
+from easiedge.data.folds import in_folds
+from easiedge.run_directory import run_data
+
+QUICK = [
+    "recipe.train.epochs=1",
+    "recipe.finetune.epochs=1",
+    "calibration.images=32",
+    "trainer.progress=false",
+    "logger=none",
+]
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+def test_the_seed_is_the_fold_and_the_run_knows_its_images():
+    assert run(["train", *QUICK, "folds.count=4", "seed=6", "hydra.run.dir=out"]) == 0
+    data = Digits(seed=6)
+    data.setup()
+    every = len(data.train) + len(data.val) + len(data.test)
+    in_folds(data, 4, 6 % 4, 0.15)
+    found = run_data(Path("out"))
+    assert abs(len(found.test) - every / 4) < 2
+    assert found.test.pixels.equal(data.test.pixels) and found.train.pixels.equal(data.train.pixels)
+    known = json.loads(Path("out/metrics.json").read_text())["dense"]["accuracy"] * len(found.test)
+    assert known == pytest.approx(round(known), abs=1e-6)  # counted on that many images
+
+
+def test_a_body_is_transferred_and_trained_on():
+    assert run(["train", *QUICK, "hydra.run.dir=first"]) == 0
+    body = "transfer=first/dense/model.safetensors"
+    assert (
+        run(["train", *QUICK, body, "recipe.train.lr=1e-9", "recipe.train.weight_decay=0", "hydra.run.dir=second"]) == 0
+    )
+    from safetensors.torch import load_file
+
+    one, two = load_file("first/dense/model.safetensors"), load_file("second/dense/model.safetensors")
+    assert (one["conv2.weight"] - two["conv2.weight"]).abs().max() < 1e-5
+    assert (one["fc2.weight"] - two["fc2.weight"]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["folds.fold=1"], "give folds.count="),
+        (["folds.count=5", "folds.fold=5"], "folds.fold=5"),
+        (["folds.count=one"], "folds.count"),
+        (["folds.count=4000"], "between 2 and the 1797"),
+        (["folds.count=500"], "would be absent"),
+        (["transfer=nowhere.safetensors"], "is not a file"),
+        (["transfer=a", "weights=b"], "do not go together"),
+    ],
+)
+def test_wrong_requests(given, says, capsys):
+    assert run(["train", *QUICK, *given]) == 2
+    assert says in capsys.readouterr().err
