@@ -52,7 +52,7 @@ def check_overrides(folder: Path, arguments: list[str]) -> DictConfig | None:
         group = folder / str(override.key_or_group)
         values = values_of(override)
         if group.is_dir() and not override.is_delete():
-            options = sorted(p.stem for p in group.glob("*.yaml"))
+            options = sorted(p.relative_to(group).with_suffix("").as_posix() for p in group.rglob("*.yaml"))
             for value in values:
                 chosen = value if isinstance(value, list) else [value]
                 if not isinstance(value, dict) and not all(isinstance(c, str) and c in options for c in chosen):
