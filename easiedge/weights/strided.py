@@ -119,7 +119,7 @@ def dilated(layer: nn.Module, lattice: Lattice) -> nn.Module:
                 f"a kernel of {k} at stride {s} and offset {o} would need {low} zeros before and {high} behind"
             )
         padding.append(low)
-    made: nn.Module = kind(
+    made: Any = kind(
         layer.in_channels, layer.out_channels, lattice.counts(), layer.stride, tuple(padding),
         tuple(d * s for d, s in zip(layer.dilation, lattice.stride, strict=True)), layer.groups, layer.bias is not None,
         device=layer.weight.device, dtype=layer.weight.dtype,
