@@ -53,7 +53,7 @@ from easiedge.schedule.prune import take_images
 from easiedge.schedule.selection import Selection
 from easiedge.sensitivity import layer_sensitivity
 from easiedge.sensitivity_request import sensitivity_request
-from easiedge.sparsify import sparsity_record
+from easiedge.sparsify import check_layers, sparsity_record
 from easiedge.sparsity_request import sparsity_request
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.training.loggers import close_logger
@@ -224,6 +224,7 @@ def sparsify(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge sparsify``: weights pruned at several ratios; figures, tables and pictures are written, the last network is saved."""
     clock, request = Clock(), sparsity_request(cfg.sparsity)
     with assembled(cfg, lambda chosen: ()) as parts:
+        check_layers(parts.network, request)
         train_dense(parts, cfg, clock)
         found, last = sparsity_record(parts, request, keep=lambda so_far: write_sparsity(so_far, parts.directory))
         save(last, parts.directory / "pruned", network_provenance(parts, cfg))

@@ -23,10 +23,11 @@ from easiedge.report.sparsity_record import FileBytes, LayerAccuracy, RunTime, S
 from easiedge.scoring.batches import inputs_of
 from easiedge.sparsity_request import SparsityRequest
 from easiedge.surgery.equivalence import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
-from easiedge.weights.cutting import Cutting, write_values
+from easiedge.weights.cutting import SURGEON, Cutting, write_values
 from easiedge.weights.dead_units import without_dead_units
-from easiedge.weights.layers import weight_layers
+from easiedge.weights.layers import weight_layers, weight_of
 from easiedge.weights.masked_weights import mask_weights, weights_masked
+from easiedge.weights.optimal_brain_surgeon import check_size
 from easiedge.weights.schedules import SCHEDULES, PrunedWeights, WeightTask
 from easiedge.weights.sparse_file import save_sparse
 from easiedge.weights.sparse_network import sparse_network
@@ -46,6 +47,17 @@ class Sparsified:
 
     level: SparsityLevel
     compact: nn.Module
+
+
+def check_layers(network: nn.Module, request: SparsityRequest) -> None:
+    """Refuse what cannot be done with the network's layers before any work is.
+
+    Raises:
+        ModelError: a name without a weight matrix, or too many weights for one inverse.
+    """
+    layers = weight_layers(network, request.include, request.exclude)
+    if request.cutting.criterion == SURGEON:
+        check_size(sum(weight_of(m).numel() for m in layers.values()), request.cutting.options.get("block"))
 
 
 def sparsified(parts: Parts, request: SparsityRequest) -> Iterator[Sparsified]:
@@ -77,7 +89,6 @@ def sparsity_record(
 ) -> tuple[SparsityRecord, nn.Module]:
     """Everything that was asked for, and the network of the largest ratio; ``keep`` gets the record after every ratio."""
     dense, bare = parts.network, inputs_of(parts.calibration[0])[:2]
-    weight_layers(dense, request.include, request.exclude)  # refused before any work
     folder = parts.directory / "levels"
     size = save_sparse(dense, folder / "dense.safetensors", "dense")
     (folder / "dense.safetensors").unlink()

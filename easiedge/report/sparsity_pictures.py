@@ -80,18 +80,20 @@ def _bytes(axes: Axes, found: SparsityRecord) -> None:
 
 
 def _times(axes: Axes, found: SparsityRecord) -> None:
-    names = dict.fromkeys(t.network for level in found.levels for t in level.times)
+    """Relative to the dense network in the same rounds, which the speed of the machine at the time leaves alone."""
+    names = dict.fromkeys(t.network for level in found.levels for t in level.times if t.network != "dense")
+    axes.axhline(1.0, color=MUTED, linewidth=1, linestyle="--", label="dense")
     for number, name in enumerate(names):
-        points = [(100 * level.removed, t.ms) for level in found.levels for t in level.times if t.network == name]
-        axes.plot(
-            *zip(*points, strict=True),
-            "o-",
-            markersize=3.5,
-            color=MUTED if name == "dense" else COLOURS[number],
-            label=name,
+        rows = [(100 * level.removed, t) for level in found.levels for t in level.times if t.network == name]
+        x, y = [at for at, _ in rows], [1 / t.times_faster for _, t in rows]
+        spread = [
+            [v - 1 / t.high for v, (_, t) in zip(y, rows, strict=True)],
+            [1 / t.low - v for v, (_, t) in zip(y, rows, strict=True)],
+        ]
+        axes.errorbar(
+            x, y, spread, fmt="o-", markersize=3.5, linewidth=1.5, elinewidth=0.8, color=COLOURS[number], label=name
         )
     axes.set_ylim(bottom=0)
-    axes.set_ylabel(
-        f"one run [ms], {found.levels[0].times[0].batch} image{'s' if found.levels[0].times[0].batch > 1 else ''}"
-    )
+    batch = found.levels[0].times[0].batch
+    axes.set_ylabel(f"run time, dense = 1 ({batch} image{'s' if batch > 1 else ''})")
     axes.legend(frameon=False)

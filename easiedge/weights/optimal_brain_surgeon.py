@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from easiedge.errors import ModelError
+from easiedge.plain_values import is_whole
 from easiedge.scoring.batches import Batches
 from easiedge.weights.choice import check_ratio, check_scope
 from easiedge.weights.elimination import eliminate
@@ -73,17 +74,26 @@ def surgeon(
         )
     mask = before or WeightMask.full(layers)
     total = sum(k.numel() for k in mask.keep.values())
-    if block is None and total > FULL_LIMIT:
-        raise ModelError(
-            f"{NAME} cannot invert the Hessian of {total:,} weights ({8 * total**2 / 1e9:,.1f} GB) at once, {FULL_LIMIT:,} are its limit: "
-            "give block=64 for blocks of 64 weights (sparsity.options.block=64), or name fewer or smaller layers"
-        )
-    if block is not None and not 2 <= block <= BLOCK_LIMIT:
-        raise ModelError(f"block={block} of {NAME} must be from 2 to {BLOCK_LIMIT} weights")
+    check_size(total, block)
     probes = (probe, passes, seed)
     if block is None:
         return _full(network, layers, batches, ratio, scope, mask, damping, probes)
     return _blockwise(network, layers, batches, ratio, scope, mask, damping, block, probes)
+
+
+def check_size(weights: int, block: int | None = None) -> None:
+    """Raise unless so many weights can be eliminated, all at once or in blocks.
+
+    Raises:
+        ModelError: says the limit and the block-wise way.
+    """
+    if block is None and weights > FULL_LIMIT:
+        raise ModelError(
+            f"{NAME} cannot invert the Hessian of {weights:,} weights ({8 * weights**2 / 1e9:,.1f} GB) at once, {FULL_LIMIT:,} are its limit: "
+            "give block=64 for blocks of 64 weights (sparsity.options.block=64), or name fewer or smaller layers"
+        )
+    if block is not None and not (is_whole(block) and 2 <= block <= BLOCK_LIMIT):
+        raise ModelError(f"block={block} of {NAME} must be a whole number from 2 to {BLOCK_LIMIT}")
 
 
 def _full(

@@ -223,7 +223,7 @@ def test_a_layer_too_large_for_its_inverse_is_refused_with_the_limit_and_the_way
     surgeon(net, weight_layers(net), [torch.randn(2, 100)], 0.5, block=10)
 
 
-@pytest.mark.parametrize(("options", "says"), [({"block": 1}, "from 2 to 512"), ({"damping": 0.0}, "above 0"), ({"ratio": 1.0}, r"outside \[0, 1\)"), ({"scope": "all"}, "global, layerwise")])  # fmt: skip
+@pytest.mark.parametrize(("options", "says"), [({"block": 1}, "whole number from 2 to 512"), ({"damping": 0.0}, "above 0"), ({"ratio": 1.0}, r"outside \[0, 1\)"), ({"scope": "all"}, "global, layerwise")])  # fmt: skip
 def test_options_that_cannot_be_are_refused(options, says):
     net, batches = tiny()
     with pytest.raises(EasiEdgeError, match=says):
