@@ -64,9 +64,6 @@ def sparsity_request(cfg: DictConfig) -> SparsityRequest:
         raise EasiEdgeError(
             f"sparsity.seconds={cfg.seconds} must be a number from 0: the seconds of timing for each ratio"
         )
-    for key in ("include", "exclude"):
-        if not isinstance(cfg[key], ListConfig) or not all(isinstance(p, str) for p in cfg[key]):
-            raise EasiEdgeError(f"sparsity.{key}={cfg[key]} must be a list of names or patterns, such as [fc1,'conv*']")
     options = {str(name): value for name, value in cfg.options.items() if value is not None}
     cutting = Cutting(cfg.criterion, cfg.level, cfg.scope, options)
     sensitivity = _ratios(cfg.sensitivity, "sensitivity")

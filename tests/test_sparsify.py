@@ -184,14 +184,15 @@ def test_an_interrupted_run_goes_on_with_the_next_ratio(weights, monkeypatch):
         ("steps=0", "whole number from 1"),
         ("batch=x", "whole number from 1"),
         ("seconds=-1", "number from 0"),
-        ("include=fc1", "list of names"),
+        ("include=fc1", "list of texts"),
+        ("options.passes=0", "whole number from 1"),
+        ("options.block=4.5", "whole number from 2"),
         ("options.block=4", "it takes none"),
     ],
 )
 def test_wrong_requests_name_the_value(asked, says):
-    cfg = composed(conf_dir(), [f"sparsity.{asked}"])
     with pytest.raises(EasiEdgeError, match=says):
-        sparsity_request(cfg.sparsity)
+        sparsity_request(composed(conf_dir(), [f"sparsity.{asked}"]).sparsity)
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,13 @@ from easiedge.weights.choice import check_ratio, check_scope
 from easiedge.weights.elimination import eliminate
 from easiedge.weights.inverse_fisher import recursive_inverse
 from easiedge.weights.layers import weight_of
+from easiedge.weights.surgeon_blocks import blockwise_surgeon
+from easiedge.weights.surgeon_row import NAME, Probes, goal_of, in_shape
 from easiedge.weights.weight_fisher import fisher_diagonal, image_gradients, probed
 from easiedge.weights.weight_mask import WeightMask
 
 FULL_LIMIT = 4096  # weights of a full inverse: 134 MB in float64
 BLOCK_LIMIT = 512
-NAME = "optimal_brain_surgeon"
 
 
 def surgeon(
@@ -72,13 +73,14 @@ def surgeon(
         raise ModelError(
             f"damping={damping} of {NAME} must be above 0 and finite, so that H can be inverted: 0.001 for example"
         )
-    mask = before or WeightMask.full(layers)
+    known = {} if before is None else before.keep
+    mask = WeightMask({n: known.get(n, keep) for n, keep in WeightMask.full(layers).keep.items()})
     total = sum(k.numel() for k in mask.keep.values())
     check_size(total, block)
     probes = (probe, passes, seed)
     if block is None:
         return _full(network, layers, batches, ratio, scope, mask, damping, probes)
-    return _blockwise(network, layers, batches, ratio, scope, mask, damping, block, probes)
+    return blockwise_surgeon(network, layers, batches, ratio, scope, mask, damping, block, probes)
 
 
 def check_size(weights: int, block: int | None = None) -> None:
@@ -98,7 +100,7 @@ def check_size(weights: int, block: int | None = None) -> None:
 
 def _full(
     network: nn.Module, layers: Mapping[str, nn.Module], batches: Batches, ratio: float, scope: str, mask: WeightMask, damping: float,
-    probes: tuple[str, int, int],
+    probes: Probes,
 ) -> tuple[WeightMask, dict[str, Tensor]]:  # fmt: skip
     batches = list(batches)
     alive = torch.cat([mask.keep[n].flatten() for n in layers])
@@ -111,7 +113,7 @@ def _full(
     weights = torch.cat([weight_of(m).detach().double().cpu().flatten() for m in layers.values()]) * alive
     spans = [slice(0, len(alive))] if scope == "global" else _spans(mask, layers)
     for span in spans:  # layer by layer, what has gone stays zero and all that is left moves
-        goal = _goal(ratio, span.stop - span.start, len(layers) if scope == "global" else 1)
+        goal = goal_of(ratio, span.stop - span.start, len(layers) if scope == "global" else 1)
         count = goal - int((~alive[span]).sum())
         if count <= 0:
             continue
@@ -121,7 +123,7 @@ def _full(
         w, left, _ = eliminate(weights[None], inverse[None], candidates[None], torch.tensor([count]))
         inverse = _restricted(inverse, candidates & ~left[0])
         weights, alive = w[0], alive & (left[0] | ~outside)
-    return _unflattened(layers, mask, weights, alive)
+    return in_shape(layers, weights, alive)
 
 
 def _restricted(inverse: Tensor, gone: Tensor) -> Tensor:
@@ -135,7 +137,7 @@ def _restricted(inverse: Tensor, gone: Tensor) -> Tensor:
 
 
 def _rows(
-    network: nn.Module, layers: Mapping[str, nn.Module], batches: Batches, alive: Tensor, probes: tuple[str, int, int]
+    network: nn.Module, layers: Mapping[str, nn.Module], batches: Batches, alive: Tensor, probes: Probes
 ) -> Iterator[Tensor]:
     """Gradients by all weights ``[images, weights]``, zero for those that have gone."""
     for batch in probed(network, layers, batches, NAME, *probes):
@@ -146,86 +148,6 @@ def _rows(
         yield torch.cat(parts, 1).cpu() * alive
 
 
-def _blockwise(
-    network: nn.Module, layers: Mapping[str, nn.Module], batches: Batches, ratio: float, scope: str, mask: WeightMask, damping: float,
-    block: int, probes: tuple[str, int, int],
-) -> tuple[WeightMask, dict[str, Tensor]]:  # fmt: skip
-    alive = {n: _blocks(mask.keep[n].flatten()[None], block)[0] for n in layers}
-    fisher = {n: torch.zeros(*a.shape, block) for n, a in alive.items()}
-    images = 0
-    for batch in probed(network, layers, batches, NAME, *probes):
-        images += batch.images
-        for name, module in layers.items():
-            for gradient in image_gradients(module, batch.calls[name], batch.deltas[name]):
-                rows = _blocks(gradient.flatten(1), block).float().cpu() * alive[name]  # [images, blocks, block]
-                rows = rows.transpose(0, 1)
-                fisher[name].baddbmm_(rows.mT, rows)
-    weights = {
-        n: _blocks(weight_of(m).detach().float().cpu().flatten()[None], block)[0] * alive[n] for n, m in layers.items()
-    }
-    every, inverse = torch.cat(list(alive.values())), torch.cat(list(fisher.values())).div_(images)
-    alpha = damping * float(inverse.diagonal(dim1=1, dim2=2)[every].mean()) or 1.0
-    inverse.diagonal(dim1=1, dim2=2).add_(alpha)
-    for start in range(0, len(inverse), 1024):
-        part = slice(start, start + 1024)
-        inverse[part] = torch.cholesky_inverse(torch.linalg.cholesky(inverse[part]))
-    w = torch.cat(list(weights.values()))
-    _, _, losses = eliminate(w, inverse, every, every.sum(1))
-    losses = losses.cummax(1).values  # what must go first costs what it stands before
-    counts = torch.zeros(len(w), dtype=torch.int64)
-    spans = _block_spans(alive)
-    if scope == "global":
-        goal = _goal(ratio, mask.total(), len(layers)) - sum(int((~k).sum()) for k in mask.keep.values())
-        counts = _steps(losses, goal)
-    else:
-        for name, span in spans.items():
-            keep = mask.keep[name]
-            counts[span] = _steps(losses[span], _goal(ratio, keep.numel(), 1) - int((~keep).sum()))
-    w, every, _ = eliminate(w, inverse, every, counts)
-    flat = torch.cat([w[spans[n]].flatten()[: k.numel()] for n, k in mask.keep.items() if n in layers])
-    left = torch.cat([every[spans[n]].flatten()[: k.numel()] for n, k in mask.keep.items() if n in layers])
-    return _unflattened(layers, WeightMask({n: mask.keep[n] for n in layers}), flat, left)
-
-
-def _steps(losses: Tensor, count: int) -> Tensor:
-    """How many steps each block takes so that ``count`` with the lowest losses are taken in all, ``[blocks]``."""
-    taken = torch.zeros(losses.numel(), dtype=torch.bool)
-    taken[losses.flatten().argsort(stable=True)[: max(count, 0)]] = True
-    return taken.reshape(losses.shape).sum(1)
-
-
-def _goal(ratio: float, weights: int, layers: int) -> int:
-    """Weights that have gone in the end; each layer can keep one."""
-    return min(math.ceil(ratio * weights - 1e-9), weights - layers)
-
-
 def _spans(mask: WeightMask, layers: Mapping[str, nn.Module]) -> list[slice]:
     ends = torch.tensor([mask.keep[n].numel() for n in layers]).cumsum(0).tolist()
     return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
-
-
-def _block_spans(alive: Mapping[str, Tensor]) -> dict[str, slice]:
-    spans, start = {}, 0
-    for name, blocks in alive.items():
-        spans[name] = slice(start, start + len(blocks))
-        start += len(blocks)
-    return spans
-
-
-def _blocks(rows: Tensor, block: int) -> Tensor:
-    """``[n, weights]`` as ``[n, blocks, block]``, the last one filled up with zeros."""
-    missing = -rows.shape[1] % block
-    return torch.nn.functional.pad(rows, (0, missing)).unflatten(1, (-1, block))
-
-
-def _unflattened(
-    layers: Mapping[str, nn.Module], mask: WeightMask, weights: Tensor, alive: Tensor
-) -> tuple[WeightMask, dict[str, Tensor]]:
-    keep, values, start = {}, {}, 0
-    for name, module in layers.items():
-        weight = weight_of(module)
-        span = slice(start, start + weight.numel())
-        keep[name] = alive[span].reshape(weight.shape)
-        values[name] = (weights[span].reshape(weight.shape) * keep[name]).to(weight)
-        start = span.stop
-    return WeightMask(keep), values

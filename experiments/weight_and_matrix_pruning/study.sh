@@ -32,10 +32,13 @@ part() {
         levels) for level in kernel strided channel; do
             $easiedge sparsify $short $from hydra.run.dir=$out/$level-$seed sparsity.level=$level sparsity.epochs=2 'sparsity.ratios=[0.5]'
             done ;;
+        bench) for run in "$out"/joint-$seed/0.* "$out"/matrix-$seed/0.*; do
+            $easiedge bench "$run" --dense $out/dense-$seed/dense --engines torch --batch 1 --no-layers --seconds 3
+            done ;;
         esac
     done
 }
 
 seeds=${*:-0 1 2}
 ratios=${RATIOS:-0.8,0.5,0.95}   # of joint and matrix
-for each in ${PARTS:-dense iterative joint matrix easiedge direct criteria levels inbound reuse}; do part $each; done
+for each in ${PARTS:-dense iterative joint matrix easiedge direct criteria levels inbound reuse bench}; do part $each; done
