@@ -24,6 +24,7 @@ from easiedge.weights.matrix_form import weight_matrix
 from easiedge.weights.sparse_layout import to_dense, to_sparse
 
 LAYOUTS = ("dense", "coo", "csr")
+LARGEST = 2**28  # entries of all sparse weights of a file together
 _KEY = "easiedge_sparse"
 
 
@@ -76,16 +77,25 @@ def load_sparse(path: str | Path) -> dict[str, Tensor]:
             str(about["layout"]),
             {str(n): [int(s) for s in shape] for n, shape in about["weights"].items()},
         )
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         reason = str(error).split("\n")[0][:120]
         raise ModelError(f"{path} holds no sparsely stored network ({reason}): store the network again") from error
     for name, shape in shapes.items():
         arrays = {
             f: state.pop(f"{name}/{f}") for f in ("values", "columns", "rows", "starts") if f"{name}/{f}" in state
         }
-        if len(shape) < 2 or min(shape) < 1 or math.prod(shape) > 2**28:
+        if len(shape) < 2 or min(shape) < 1 or sum(math.prod(s) for s in shapes.values()) > LARGEST:
             raise ModelError(
-                f"{path}: {name[:80]} has the shape {shape[:8]}, which is no weight's: store the network again"
+                f"{path}: {name[:80]} has the shape {str(shape)[:80]}, which is no weight's: store the network again"
             )
         state[name] = to_dense(arrays, layout, (shape[0], math.prod(shape[1:]))).reshape(shape)
     return state
