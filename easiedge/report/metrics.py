@@ -95,7 +95,9 @@ def pruning_metrics(
     }
 
 
-def sparsity_metrics(parts: Parts, found: SparsityRecord, seconds: dict[str, float]) -> dict[str, Any]:
+def sparsity_metrics(
+    parts: Parts, found: SparsityRecord, proof: Equivalence, seconds: dict[str, float]
+) -> dict[str, Any]:
     """The figures of ``easiedge sparsify``: those of the largest ratio stand where other methods have theirs."""
     last = found.levels[-1]
     dense = {name: found.dense[name] for name in ("accuracy", "params", "macs", "filters")}
@@ -121,6 +123,7 @@ def sparsity_metrics(parts: Parts, found: SparsityRecord, seconds: dict[str, flo
             "val_accuracy": last.val_accuracy,
             **pruned,
         },
+        "equivalence": {"max_abs_diff": proof.max_abs_diff, "images": proof.images},
         "seconds": _rounded(seconds),
         "versions": versions(),
     }
