@@ -53,7 +53,7 @@ from easiedge.schedule.prune import take_images
 from easiedge.schedule.selection import Selection
 from easiedge.sensitivity import layer_sensitivity
 from easiedge.sensitivity_request import sensitivity_request
-from easiedge.sparsify import check_layers, sparsity_record
+from easiedge.sparsify import sparsity_record
 from easiedge.sparsity_request import sparsity_request
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.training.loggers import close_logger
@@ -222,9 +222,9 @@ def sensitivity(cfg: DictConfig) -> LayerSensitivity:
 @resumable
 def sparsify(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge sparsify``: weights pruned at several ratios; figures, tables and pictures are written, the last network is saved."""
-    clock, request = Clock(), sparsity_request(cfg.sparsity)
+    clock, request = Clock(), sparsity_request(cfg.sparsity, cfg.seed)
     with assembled(cfg, lambda chosen: ()) as parts:
-        check_layers(parts.network, request)
+        request.layers(parts.network)  # refused before any training
         train_dense(parts, cfg, clock)
         found, last = sparsity_record(parts, request, keep=lambda so_far: write_sparsity(so_far, parts.directory))
         save(last.compact, parts.directory / "pruned", network_provenance(parts, cfg))

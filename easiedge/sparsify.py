@@ -18,9 +18,6 @@ from easiedge.sparsity_by_layer import layer_accuracies
 from easiedge.sparsity_costs import file_bytes, run_times, without_zeros
 from easiedge.sparsity_request import SparsityRequest
 from easiedge.surgery.equivalence import Equivalence
-from easiedge.weights.cutting import SURGEON
-from easiedge.weights.layers import weight_layers, weight_of
-from easiedge.weights.optimal_brain_surgeon import check_size
 from easiedge.weights.schedules import SCHEDULES, PrunedWeights, WeightTask
 
 log = logging.getLogger(__name__)
@@ -41,24 +38,13 @@ class Sparsified:
     proof: Equivalence
 
 
-def check_layers(network: nn.Module, request: SparsityRequest) -> None:
-    """Refuse what cannot be done with the network's layers before any work is.
-
-    Raises:
-        ModelError: a name without a weight matrix, or too many weights for one inverse.
-    """
-    layers = weight_layers(network, request.include, request.exclude)
-    if request.cutting.criterion == SURGEON:
-        check_size(sum(weight_of(m).numel() for m in layers.values()), request.cutting.options.get("block"))
-
-
 def sparsified(parts: Parts, request: SparsityRequest) -> Iterator[Sparsified]:
     """Prune at every ratio, train, store and measure; test accuracies are read and decide nothing.
 
     Raises:
         EasiEdgeError: layers or ratios that cannot be.
     """
-    layers = list(weight_layers(parts.network, request.include, request.exclude))
+    layers = list(request.layers(parts.network))
     task = WeightTask(
         parts.network, layers, request.cutting, list(parts.calibration), parts.groups, parts.stages.train, _epochs(parts, request), request.steps
     )  # fmt: skip

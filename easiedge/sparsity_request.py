@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig, ListConfig
+from torch import nn
 
-from easiedge.errors import EasiEdgeError
+from easiedge.errors import EasiEdgeError, ModelError
 from easiedge.plain_values import is_number, is_whole
 from easiedge.weights.choice import check_ratio
-from easiedge.weights.cutting import Cutting
+from easiedge.weights.cutting import SURGEON, Cutting
+from easiedge.weights.layers import weight_layers, weight_of
+from easiedge.weights.optimal_brain_surgeon import check_size
 from easiedge.weights.schedules import SCHEDULES
 
 MOST = 10**6  # epochs, steps, images
@@ -44,9 +47,27 @@ class SparsityRequest:
     seconds: float
     batch: int
 
+    def layers(self, network: nn.Module) -> dict[str, nn.Module]:
+        """Those that lose weights; the levels within kernels are those of convolutions.
 
-def sparsity_request(cfg: DictConfig) -> SparsityRequest:
-    """Check the section ``sparsity``.
+        Raises:
+            ModelError: a name without a weight matrix, nothing left, or too many weights for one inverse.
+        """
+        found, level = weight_layers(network, self.include, self.exclude), self.cutting.level
+        if level in ("kernel", "strided"):
+            chosen = {name: m for name, m in found.items() if weight_of(m).ndim > 2}
+            if not chosen:
+                raise ModelError(
+                    f"no convolution is among {', '.join(found)}: sparsity.level={level} is theirs; choose weight"
+                )
+            found = chosen
+        if self.cutting.criterion == SURGEON:
+            check_size(sum(weight_of(m).numel() for m in found.values()), self.cutting.options.get("block"))
+        return found
+
+
+def sparsity_request(cfg: DictConfig, seed: int = 0) -> SparsityRequest:
+    """Check the section ``sparsity``; ``seed`` is that of random probes.
 
     Raises:
         EasiEdgeError: the value, and what would be right.
@@ -66,7 +87,14 @@ def sparsity_request(cfg: DictConfig) -> SparsityRequest:
         )
     options = {str(name): value for name, value in cfg.options.items() if value is not None}
     cutting = Cutting(cfg.criterion, cfg.level, cfg.scope, options)
+    if "seed" in cutting.known_options():
+        cutting = replace(cutting, options={**options, "seed": seed})
     sensitivity = _ratios(cfg.sensitivity, "sensitivity")
+    if cutting.level == "channel" and (sensitivity or cfg.schedule == "layer_by_layer"):
+        raise EasiEdgeError(
+            "sparsity.level=channel takes units, which are cut one layer at a time by easiedge sensitivity and easiedge prune "
+            "method=reduce_and_reuse: leave sparsity.sensitivity=[] and choose sparsity.schedule=direct or iterative"
+        )
     return SparsityRequest(
         cutting, cfg.schedule, ratios, cfg.steps, cfg.epochs, list(cfg.include), list(cfg.exclude), sensitivity,
         float(cfg.seconds), cfg.batch,

@@ -26,6 +26,7 @@ QUICK = [
     "logger=none",
     "hydra.run.dir=out",
     "sparsity.epochs=1",
+    "+trainer.options.limit_train_batches=0.5",
 ]
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -188,11 +189,13 @@ def test_an_interrupted_run_goes_on_with_the_next_ratio(weights, monkeypatch):
         ("options.passes=0", "whole number from 1"),
         ("options.block=4.5", "whole number from 2"),
         ("options.block=4", "it takes none"),
+        ("level=channel sparsity.schedule=layer_by_layer", "method=reduce_and_reuse"),
+        ("level=channel sparsity.sensitivity=[0.5]", "easiedge sensitivity"),
     ],
 )
 def test_wrong_requests_name_the_value(asked, says):
     with pytest.raises(EasiEdgeError, match=says):
-        sparsity_request(composed(conf_dir(), [f"sparsity.{asked}"]).sparsity)
+        sparsity_request(composed(conf_dir(), f"sparsity.{asked}".split()).sparsity)
 
 
 @pytest.mark.parametrize(
@@ -200,10 +203,11 @@ def test_wrong_requests_name_the_value(asked, says):
     [
         ("sparsity.ratios=[1.2]", "ratio=1.2 is outside [0, 1): give the share of the weights that goes"),
         ("sparsity.include=[bn1]", "'bn1' (BatchNorm2d) has no weight matrix of its own that could be stored sparsely"),
+        ("sparsity.level=kernel sparsity.include=[fc1]", "no convolution is among fc1"),
         ("sparsity.criterion=optimal_brain_surgeon", "at once, 4,096 are its limit: give block=64"),
     ],
 )
 def test_bad_requests_are_one_sentence_before_any_training(capsys, asked, says):
-    assert run([*QUICK, asked]) == 2
+    assert run([*QUICK, *asked.split()]) == 2
     err = capsys.readouterr().err
     assert says in err and err.count("\n") == 1 and "Traceback" not in err and not Path("out/dense").exists()

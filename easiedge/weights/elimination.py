@@ -1,6 +1,6 @@
 """Optimal Brain Surgeon's elimination: one weight after the other goes, and the others move so that least is lost.
 
-    loss_q = w_q^2 / (2 [H^-1]_qq),   dw = - w_q / [H^-1]_qq * H^-1 e_q            (Hassibi & Stork, NIPS 1993, eq. 5)
+    loss_q = w_q^2 / (2 [H^-1]_qq),   dw = - w_q / [H^-1]_qq * H^-1 e_q            (Hassibi & Stork, NIPS 1993)
     H^-1 <- H^-1 - H^-1 e_q e_q' H^-1 / [H^-1]_qq                                    the inverse over the weights that are left
 
 With H held, each step is the exact answer to: which single further weight costs least, all that are left being free to move.  Blocks of

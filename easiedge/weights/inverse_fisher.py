@@ -1,7 +1,7 @@
 """The inverse Hessian as Optimal Brain Surgeon builds it: row by row, without ever inverting a matrix of that size.
 
     H = alpha I + (1/P) sum over rows x of x x'
-    H_0^-1 = I / alpha,   H_(m+1)^-1 = H_m^-1 - H_m^-1 x x' H_m^-1 / (P + x' H_m^-1 x)      (Hassibi & Stork, NIPS 1993, eq. 9)
+    H_0^-1 = I / alpha,   H_(m+1)^-1 = H_m^-1 - H_m^-1 x x' H_m^-1 / (P + x' H_m^-1 x)      (Hassibi & Stork, NIPS 1993)
 
 Several rows X at once give the same by Woodbury's identity:  H^-1 - H^-1 X' (P I + X H^-1 X')^-1 X H^-1.
 """
