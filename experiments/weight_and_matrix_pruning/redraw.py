@@ -154,10 +154,8 @@ def draw(found: dict[str, dict[int, Any]]) -> None:
 def line(axes: Any, x: list[float], columns: list[list[float]], **how: Any) -> None:
     """Mean over the seeds, with the lowest and the highest as a bar."""
     y = [float(np.mean(c)) for c in columns]
-    bars = [
-        [m - min(c) for m, c in zip(y, columns, strict=True)],
-        [max(c) - m for m, c in zip(y, columns, strict=True)],
-    ]
+    ends = [(min(c), max(c)) for c in columns]
+    bars = np.array([[m - low, high - m] for m, (low, high) in zip(y, ends, strict=True)]).T.clip(min=0.0)
     axes.errorbar(x, y, bars, markersize=3.5, linewidth=1.4, elinewidth=0.8, **how)
 
 
