@@ -10,7 +10,8 @@ from typing import Any
 from easiedge.plain_values import is_number, is_whole
 
 SECTIONS = (
-    "budget", "checkpoints", "groups", "folds", "calibration", "fidelity", "sensitivity", "classifiers", "compare", "data", "model", "recipe", "recipe.train", "recipe.admm",
+    "budget", "checkpoints", "groups", "folds", "calibration", "fidelity", "sensitivity", "classifiers", "sparsity", "sparsity.options", "compare", "data", "model",
+    "recipe", "recipe.train", "recipe.admm",
     "recipe.finetune", "schedule", "scoring", "scoring.options", "projection", "compensation", "device", "trainer", "trainer.options", "logger",
 )  # fmt: skip
 LARGEST = 2**31 - 1  # of a whole number; sizes and counts beyond it are slips of the finger
@@ -98,6 +99,17 @@ KINDS: dict[str, Kind] = {
     "compensation.ridge": _number(),
     "compensation.positions": whole(0),
     "compensation.readjust": _number(0),
+    "sparsity.criterion": _TEXT,
+    "sparsity.level": _TEXT,
+    "sparsity.scope": _TEXT,
+    "sparsity.schedule": _TEXT,
+    "sparsity.options.block": whole(2) | NULL,
+    "sparsity.options.damping": _number() | NULL,
+    "sparsity.options.probe": _TEXT | NULL,
+    "sparsity.options.passes": whole(1) | NULL,
+    "sparsity.options.per_source": TRUTH | NULL,
+    "sparsity.include": _TEXTS,
+    "sparsity.exclude": _TEXTS,
     "device.kind": _TEXT,
     "device.table": _TEXT | NULL,
     "device.threads": whole(1, 4096) | NULL,

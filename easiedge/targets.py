@@ -38,6 +38,7 @@ OWN: dict[str, tuple[str, ...]] = {
         "easiedge.schedule.admm.Admm",
         "easiedge.schedule.one_shot.OneShot",
         "easiedge.schedule.iterative.Iterative",
+        "easiedge.schedule.reduce_and_reuse.ReduceAndReuse",
         "easiedge.schedule.unpruned.Unpruned",
     ),
     "schedule.policy": (

@@ -96,9 +96,9 @@ def test_the_run_directory_holds_what_was_promised(finished):
 
 
 def test_the_dense_weights_of_a_run_start_another_with_every_method(finished):
-    for method in ("one_shot", "iterative", "l1_layerwise"):
+    for method in ("one_shot", "iterative", "l1_layerwise", "matrix_based", "reduce_and_reuse"):
         overrides = [o for o in QUICK if "schedule" not in o and "train.epochs" not in o] + ["logger=none"]
-        extra = ["schedule.steps=2"] if method == "iterative" else []
+        extra = ["schedule.steps=2"] if method in ("iterative", "matrix_based") else []
         folder = f"hydra.run.dir={method}"
         assert (
             run(

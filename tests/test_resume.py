@@ -215,7 +215,7 @@ def test_under_other_circumstances_it_goes_on_and_says_so(tmp_path, unbroken, mo
     assert "was kept with another threads: the run goes on from it" in (out / "run.log").read_text()
 
 
-@pytest.mark.parametrize("command", ["score", "sensitivity", "latency", "train"])
+@pytest.mark.parametrize("command", ["score", "sensitivity", "sparsify", "latency", "train"])
 def test_every_job_is_alone_and_who_is_refused_writes_nothing(tmp_path, command, capsys):
     out = tmp_path / "run"
     with locked(out):

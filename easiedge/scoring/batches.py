@@ -26,6 +26,7 @@ WITHOUT_LABELS = (
     "mutual_information",
     "activation_entropy",
     "mean_activation",
+    "channel_variance",
     "apoz",
     "hrank",
     "lamp",

@@ -16,6 +16,7 @@ from easiedge.processes import told
 from easiedge.scoring.activation_entropy import activation_entropy
 from easiedge.scoring.apoz import apoz
 from easiedge.scoring.batches import Batches
+from easiedge.scoring.channel_variance import channel_variance
 from easiedge.scoring.determinism import Checked
 from easiedge.scoring.geometric_median import geometric_median
 from easiedge.scoring.hrank import hrank
@@ -49,6 +50,7 @@ CRITERIA: dict[str, Callable[..., FilterScores]] = {
     "mutual_information": mutual_information,
     "activation_entropy": activation_entropy,
     "mean_activation": mean_activation,
+    "channel_variance": channel_variance,
     "apoz": apoz,
     "hrank": hrank,
     "lamp": lamp,

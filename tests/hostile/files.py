@@ -38,6 +38,7 @@ from easiedge.resume import resumed_overrides
 from easiedge.run_directory import run_data
 from easiedge.sealed import SealError, read_sealed, write_sealed
 from easiedge.store import Store
+from easiedge.weights.sparse_file import load_sparse, save_sparse
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ READERS = {
     "export record": Reader("export/export.json", lambda f: read_record(f / "export"), "json"),
     "sealed state": Reader("state.sealed", _remembered),
     "store": Reader("store/key.safetensors", lambda f: Store(f / "store").get("key")),
+    "sparse weights": Reader("sparse.safetensors", lambda f: load_sparse(f / "sparse.safetensors")),
     "mnist images": Reader(f"mnist/MNIST/raw/{FILES['train'][0]}", _mnist),
     "mnist labels": Reader(f"mnist/MNIST/raw/{FILES['train'][1]}", _mnist),
     "mnist packed": Reader(f"mnist/MNIST/raw/{FILES['test'][0]}.gz", _mnist),
@@ -200,6 +202,7 @@ def write_all(folder):
     (folder / "export" / "export.json").write_text(json.dumps({"schema": 1, "files": [entry]}))
     write_sealed(folder / "state.sealed", {"key": "k", "content": {"a": torch.zeros(3), "b": [1, "x", None]}})
     Store(folder / "store").put("key", {"a": torch.arange(5.0)}, {"job": "0"})
+    save_sparse(model, folder / "sparse.safetensors", "csr", ["conv1", "fc1"])
     _write_data(folder)
 
 

@@ -17,6 +17,7 @@ ACCEPTED, REFUSED = 130, 2
 LATER = {
     "fidelity",
     "sensitivity",
+    "sparsity",
     "compare",
     "objectives",
     "device",

@@ -156,6 +156,7 @@ def test_activation_criteria_equal_loops_over_units(name):
     references = {
         "apoz": lambda a: 1 - float((a <= 0).mean()),
         "mean_activation": lambda a: float(np.abs(a).mean()),
+        "channel_variance": lambda a: float(np.asarray(a, np.float64).var()),
         "hrank": rank_by_hand,
         "activation_entropy": lambda a: entropy_by_hand(pooled_by_hand(a), 32),
         "mutual_information": lambda a: mutual_info_score(predicted, bins_by_hand(pooled_by_hand(a), 16)),
@@ -209,7 +210,14 @@ def test_a_layer_that_runs_twice_reads_twice_and_tokens_are_positions():
 def test_a_group_that_nothing_reads_is_an_error():
     model, x, groups = example("Plain")
     alone = replace(groups[0], members=tuple(m for m in groups[0].members if m.axis == "out"))
-    for criterion in ("apoz", "mean_activation", "hrank", "activation_entropy", "mutual_information"):
+    for criterion in (
+        "apoz",
+        "mean_activation",
+        "channel_variance",
+        "hrank",
+        "activation_entropy",
+        "mutual_information",
+    ):
         with pytest.raises(ModelError, match="group 'conv1': no convolution or linear layer reads it"):
             score(model, [alone], [x], criterion)
 
