@@ -12,6 +12,7 @@ WITHOUT_EFFECT = (
     "sensitivity",
     "compare",
     "objectives",
+    "search.processes",
     "sweep",
     "trainer.progress",
     "trainer.timeout",
