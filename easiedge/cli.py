@@ -23,6 +23,7 @@ COMMANDS = {
     "search": "the smallest widths of a tiny network that keep its accuracy: GRS, Jump-GRS, information gain",
     "score": "how faithful criteria are to the exact information gain",
     "sensitivity": "accuracy as one layer at a time loses units, without fine-tuning",
+    "sparsify": "single weights or kernels pruned by the classical methods: accuracy, file and run time at each ratio",
     "compare": "global against layerwise at matched budgets, paired by seed, with intervals and tests",
     "report": "one page, tables and pictures from the runs below a directory",
     "export": "ONNX, OpenVINO and other formats of a run's network, each checked against the artifact",
@@ -63,6 +64,7 @@ examples:
   easiedge report multirun                                              a page over all runs below a folder
   easiedge export runs/DAY/TIME --to onnx,openvino --int8               files for engines, proved on the run's test images
   easiedge predict runs/DAY/TIME PHOTO.jpg
+  easiedge sparsify data=mnist data.root=DIR sparsity.schedule=iterative sparsity.ratios=[0.5,0.8,0.9]
   easiedge bench runs/DAY/TIME                                          how much faster it became, and where the time goes
   easiedge latency model=torchvision model.name=mobilenet_v2 device.input_shape=[3,224,224] device.threads=4
 

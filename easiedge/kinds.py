@@ -10,7 +10,7 @@ from typing import Any
 from easiedge.plain_values import is_number, is_whole
 
 SECTIONS = (
-    "budget", "checkpoints", "groups", "calibration", "fidelity", "sensitivity", "compare", "data", "model", "recipe", "recipe.train", "recipe.admm",
+    "budget", "checkpoints", "groups", "calibration", "fidelity", "sensitivity", "sparsity", "sparsity.options", "compare", "data", "model", "recipe", "recipe.train", "recipe.admm",
     "recipe.finetune", "schedule", "scoring", "scoring.options", "projection", "compensation", "device", "trainer", "trainer.options", "logger",
     "search", "search.tq",
 )  # fmt: skip

@@ -34,12 +34,16 @@ from easiedge.report.fidelity_terminal import fidelity_tables
 from easiedge.report.kept_share import kept_shares
 from easiedge.report.kept_share_terminal import print_kept_shares
 from easiedge.report.layers_table import layer_rows
-from easiedge.report.metrics import pruning_metrics, training_metrics
+from easiedge.report.metrics import pruning_metrics, sparsity_metrics, training_metrics
 from easiedge.report.network_provenance import network_provenance
-from easiedge.report.record import log_results, log_tables, write_config, write_layers, write_metrics
+from easiedge.report.record import flat, log_results, log_tables, write_config, write_layers, write_metrics
 from easiedge.report.sensitivity_pictures import draw_sensitivity
 from easiedge.report.sensitivity_record import LayerSensitivity, rows_of
 from easiedge.report.sensitivity_terminal import print_sensitivity
+from easiedge.report.sparsity_pictures import draw_sparsity
+from easiedge.report.sparsity_record import rows_of as sparsity_rows
+from easiedge.report.sparsity_record import write_sparsity
+from easiedge.report.sparsity_terminal import print_sparsity
 from easiedge.report.terminal import closing_table, dense_line
 from easiedge.resume import begin_anew, check_still_there, finish, finished_before, keep_command
 from easiedge.run_lock import locked
@@ -51,6 +55,8 @@ from easiedge.search.request import search_request
 from easiedge.search_run import search_and_save
 from easiedge.sensitivity import layer_sensitivity
 from easiedge.sensitivity_request import sensitivity_request
+from easiedge.sparsify import sparsity_record
+from easiedge.sparsity_request import sparsity_request
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.training.loggers import close_logger
 from easiedge.training.resume.halt import Terminated
@@ -224,6 +230,23 @@ def sensitivity(cfg: DictConfig) -> LayerSensitivity:
         return found
 
 
+@resumable
+def sparsify(cfg: DictConfig) -> dict[str, Any]:
+    """``easiedge sparsify``: weights pruned at several ratios; figures, tables and pictures are written, the last network is saved."""
+    clock, request = Clock(), sparsity_request(cfg.sparsity)
+    with assembled(cfg, lambda chosen: ()) as parts:
+        train_dense(parts, cfg, clock)
+        found, last = sparsity_record(parts, request, keep=lambda so_far: write_sparsity(so_far, parts.directory))
+        save(last, parts.directory / "pruned", network_provenance(parts, cfg))
+        metrics = sparsity_metrics(parts, found, clock.closed())
+        add_provenance(parts.directory / "pruned", {"metrics": finite(metrics)})
+        write_metrics(metrics, parts.directory)
+        pictures = draw_sparsity(found, parts.directory)
+        log_tables(parts.logger, flat(finite(metrics)), {"sparsity": sparsity_rows(found)}, pictures)
+        print_sparsity(found, parts.directory)
+        return metrics
+
+
 def train_dense(parts: Parts, cfg: DictConfig, clock: Clock) -> None:
     """Train the dense network unless it came with weights or another job of the sweep has, and keep it for later runs."""
     if parts.weighted:
@@ -314,5 +337,6 @@ JOBS: dict[str, Callable[[DictConfig], Any]] = {
     "search": search,
     "score": alone(score),
     "sensitivity": alone(sensitivity),
+    "sparsify": sparsify,
     "latency": alone(latency_of_device),
 }

@@ -117,8 +117,8 @@ def _of_filters(module: nn.Module, pairs: Sequence[tuple[Tensor, Tensor]]) -> Te
     total = squares.new_zeros(squares.shape[:2], dtype=torch.float64)
     for start in range(0, len(pairs[0][0]), step):
         part = slice(start, start + step)
-        rows = torch.cat([_patches(module, a[part], delta) for a, delta in pairs], 2)
-        deltas = torch.cat([_deltas(module, delta[part], groups) for _, delta in pairs], 3)
+        rows = torch.cat([input_patches(module, a[part], delta) for a, delta in pairs], 2)
+        deltas = torch.cat([output_deltas(module, delta[part], groups) for _, delta in pairs], 3)
         if positions <= FEW:
             total += _by_pairs(rows, deltas, squares)
         else:
@@ -151,7 +151,7 @@ def _by_gradients(rows: Tensor, deltas: Tensor, squares: Tensor) -> Tensor:
     return total
 
 
-def _patches(module: nn.Module, a: Tensor, delta: Tensor) -> Tensor:
+def input_patches(module: nn.Module, a: Tensor, delta: Tensor) -> Tensor:
     """Input patches ``[images, groups, positions, width]``."""
     if isinstance(module, nn.Conv2d) and module.groups == 1 and _zero_padded(module):
         padding = cast("tuple[int, ...]", module.padding)
@@ -165,7 +165,7 @@ def _zero_padded(module: nn.Conv2d) -> bool:
     return module.padding_mode == "zeros" and not isinstance(module.padding, str)
 
 
-def _deltas(module: nn.Module, delta: Tensor, groups: int) -> Tensor:
+def output_deltas(module: nn.Module, delta: Tensor, groups: int) -> Tensor:
     """``[images, groups, outputs, positions]``."""
     delta = delta.movedim(-1, 1) if isinstance(module, nn.Linear) else delta
     return delta.reshape(len(delta), groups, delta.shape[1] // groups, -1)

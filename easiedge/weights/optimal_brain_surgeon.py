@@ -1,0 +1,221 @@
+"""Optimal Brain Surgeon on single weights (Hassibi & Stork, *Second Order Derivatives for Network Pruning*, NIPS 1993).
+
+The weight whose removal costs least goes, and all others move to make up for it (`easiedge.weights.elimination`), again and again, with H the
+Fisher information of the weights (`easiedge.weights.weight_fisher`) plus ``alpha = damping * mean of its diagonal``.  The full inverse, over
+all weights of all layers together, is built recursively as published (`easiedge.weights.inverse_fisher`); it takes 8 bytes times the square of
+the number of weights, so it is for small networks.  ``block`` cuts H into blocks of so many neighbouring weights of one layer and forgets
+what is outside them, as later work does for networks of millions (Kurtic et al., *The Optimal BERT Surgeon*, EMNLP 2022); the blocks are
+eliminated by one ranking over all of them.  Biases and norms stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from easiedge.errors import ModelError
+from easiedge.scoring.batches import Batches
+from easiedge.weights.choice import check_ratio, check_scope
+from easiedge.weights.elimination import eliminate
+from easiedge.weights.inverse_fisher import recursive_inverse
+from easiedge.weights.layers import weight_of
+from easiedge.weights.weight_fisher import fisher_diagonal, image_gradients, probed
+from easiedge.weights.weight_mask import WeightMask
+
+FULL_LIMIT = 4096  # weights of a full inverse: 134 MB in float64
+BLOCK_LIMIT = 512
+NAME = "optimal_brain_surgeon"
+
+
+def surgeon(
+    network: nn.Module,
+    layers: Mapping[str, nn.Module],
+    batches: Batches,
+    ratio: float,
+    *,
+    scope: str = "global",
+    before: WeightMask | None = None,
+    block: int | None = None,
+    damping: float = 1e-3,
+    probe: str = "sketch",
+    passes: int = 1,
+    seed: int = 0,
+) -> tuple[WeightMask, dict[str, Tensor]]:
+    """Which weights stay, and what they become; the network is left as it was.
+
+    Args:
+        network: where H is taken.
+        layers: that lose weights.
+        batches: images; no labels are needed.
+        ratio: share in [0, 1) of the weights that has gone in the end.
+        scope: ``"global"``, or ``"layerwise"`` for the same share of each layer.
+        before: what has gone already.
+        block: weights of a block; None for the full inverse.
+        damping: of H, over 0.
+        probe: as in `fisher_rows`, like ``passes`` and ``seed``; ``"exact"`` gives H itself.
+        passes: of the random probes.
+        seed: of the random probes.
+
+    Returns:
+        The mask, and the weights of each layer in its shape and dtype.
+
+    Raises:
+        ModelError: too many weights for one inverse; says the limit and the block-wise way.
+    """
+    check_ratio(ratio)
+    check_scope(scope)
+    if not 0.0 < damping < math.inf:
+        raise ModelError(
+            f"damping={damping} of {NAME} must be above 0 and finite, so that H can be inverted: 0.001 for example"
+        )
+    mask = before or WeightMask.full(layers)
+    total = sum(k.numel() for k in mask.keep.values())
+    if block is None and total > FULL_LIMIT:
+        raise ModelError(
+            f"{NAME} cannot invert the Hessian of {total:,} weights ({8 * total**2 / 1e9:,.1f} GB) at once, {FULL_LIMIT:,} are its limit: "
+            "give block=64 for blocks of 64 weights (sparsity.options.block=64), or name fewer or smaller layers"
+        )
+    if block is not None and not 2 <= block <= BLOCK_LIMIT:
+        raise ModelError(f"block={block} of {NAME} must be from 2 to {BLOCK_LIMIT} weights")
+    probes = (probe, passes, seed)
+    if block is None:
+        return _full(network, layers, batches, ratio, scope, mask, damping, probes)
+    return _blockwise(network, layers, batches, ratio, scope, mask, damping, block, probes)
+
+
+def _full(
+    network: nn.Module, layers: Mapping[str, nn.Module], batches: Batches, ratio: float, scope: str, mask: WeightMask, damping: float,
+    probes: tuple[str, int, int],
+) -> tuple[WeightMask, dict[str, Tensor]]:  # fmt: skip
+    batches = list(batches)
+    alive = torch.cat([mask.keep[n].flatten() for n in layers])
+    diagonal = fisher_diagonal(
+        network, layers, batches, probe=probes[0], passes=probes[1], seed=probes[2], criterion=NAME
+    )
+    alpha = damping * float(torch.cat([d.flatten() for d in diagonal.values()]).mean()) or 1.0
+    images = sum(len(b if isinstance(b, Tensor) else b[0]) for b in batches)
+    inverse = recursive_inverse(_rows(network, layers, batches, alive, probes), images, alpha, len(alive))
+    weights = torch.cat([weight_of(m).detach().double().cpu().flatten() for m in layers.values()]) * alive
+    spans = [slice(0, len(alive))] if scope == "global" else _spans(mask, layers)
+    for span in spans:  # layer by layer, what has gone stays zero and all that is left moves
+        goal = _goal(ratio, span.stop - span.start, len(layers) if scope == "global" else 1)
+        count = goal - int((~alive[span]).sum())
+        if count <= 0:
+            continue
+        outside = torch.zeros_like(alive)
+        outside[span] = True
+        candidates = alive & outside
+        w, left, _ = eliminate(weights[None], inverse[None], candidates[None], torch.tensor([count]))
+        inverse = _restricted(inverse, candidates & ~left[0])
+        weights, alive = w[0], alive & (left[0] | ~outside)
+    return _unflattened(layers, mask, weights, alive)
+
+
+def _restricted(inverse: Tensor, gone: Tensor) -> Tensor:
+    """The inverse over the weights that are left: ``H^-1`` without the part that the ones that are ``gone`` explain."""
+    q = gone.nonzero()[:, 0]
+    columns = inverse[:, q]
+    inverse = inverse - columns @ torch.linalg.solve(inverse[q][:, q], columns.mT)
+    inverse[q], inverse[:, q] = 0.0, 0.0
+    inverse[q, q] = 1.0
+    return inverse
+
+
+def _rows(
+    network: nn.Module, layers: Mapping[str, nn.Module], batches: Batches, alive: Tensor, probes: tuple[str, int, int]
+) -> Iterator[Tensor]:
+    """Gradients by all weights ``[images, weights]``, zero for those that have gone."""
+    for batch in probed(network, layers, batches, NAME, *probes):
+        parts = [
+            torch.cat([g.flatten(1) for g in image_gradients(m, batch.calls[n], batch.deltas[n])])
+            for n, m in layers.items()
+        ]
+        yield torch.cat(parts, 1).cpu() * alive
+
+
+def _blockwise(
+    network: nn.Module, layers: Mapping[str, nn.Module], batches: Batches, ratio: float, scope: str, mask: WeightMask, damping: float,
+    block: int, probes: tuple[str, int, int],
+) -> tuple[WeightMask, dict[str, Tensor]]:  # fmt: skip
+    alive = {n: _blocks(mask.keep[n].flatten()[None], block)[0] for n in layers}
+    fisher = {n: torch.zeros(*a.shape, block) for n, a in alive.items()}
+    images = 0
+    for batch in probed(network, layers, batches, NAME, *probes):
+        images += batch.images
+        for name, module in layers.items():
+            for gradient in image_gradients(module, batch.calls[name], batch.deltas[name]):
+                rows = _blocks(gradient.flatten(1), block).float().cpu() * alive[name]  # [images, blocks, block]
+                rows = rows.transpose(0, 1)
+                fisher[name].baddbmm_(rows.mT, rows)
+    weights = {
+        n: _blocks(weight_of(m).detach().float().cpu().flatten()[None], block)[0] * alive[n] for n, m in layers.items()
+    }
+    every, inverse = torch.cat(list(alive.values())), torch.cat(list(fisher.values())).div_(images)
+    alpha = damping * float(inverse.diagonal(dim1=1, dim2=2)[every].mean()) or 1.0
+    inverse.diagonal(dim1=1, dim2=2).add_(alpha)
+    for start in range(0, len(inverse), 1024):
+        part = slice(start, start + 1024)
+        inverse[part] = torch.cholesky_inverse(torch.linalg.cholesky(inverse[part]))
+    w = torch.cat(list(weights.values()))
+    _, _, losses = eliminate(w, inverse, every, every.sum(1))
+    losses = losses.cummax(1).values  # what must go first costs what it stands before
+    counts = torch.zeros(len(w), dtype=torch.int64)
+    spans = _block_spans(alive)
+    if scope == "global":
+        goal = _goal(ratio, mask.total(), len(layers)) - sum(int((~k).sum()) for k in mask.keep.values())
+        counts = _steps(losses, goal)
+    else:
+        for name, span in spans.items():
+            keep = mask.keep[name]
+            counts[span] = _steps(losses[span], _goal(ratio, keep.numel(), 1) - int((~keep).sum()))
+    w, every, _ = eliminate(w, inverse, every, counts)
+    flat = torch.cat([w[spans[n]].flatten()[: k.numel()] for n, k in mask.keep.items() if n in layers])
+    left = torch.cat([every[spans[n]].flatten()[: k.numel()] for n, k in mask.keep.items() if n in layers])
+    return _unflattened(layers, WeightMask({n: mask.keep[n] for n in layers}), flat, left)
+
+
+def _steps(losses: Tensor, count: int) -> Tensor:
+    """How many steps each block takes so that ``count`` with the lowest losses are taken in all, ``[blocks]``."""
+    taken = torch.zeros(losses.numel(), dtype=torch.bool)
+    taken[losses.flatten().argsort(stable=True)[: max(count, 0)]] = True
+    return taken.reshape(losses.shape).sum(1)
+
+
+def _goal(ratio: float, weights: int, layers: int) -> int:
+    """Weights that have gone in the end; each layer can keep one."""
+    return min(math.ceil(ratio * weights - 1e-9), weights - layers)
+
+
+def _spans(mask: WeightMask, layers: Mapping[str, nn.Module]) -> list[slice]:
+    ends = torch.tensor([mask.keep[n].numel() for n in layers]).cumsum(0).tolist()
+    return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def _block_spans(alive: Mapping[str, Tensor]) -> dict[str, slice]:
+    spans, start = {}, 0
+    for name, blocks in alive.items():
+        spans[name] = slice(start, start + len(blocks))
+        start += len(blocks)
+    return spans
+
+
+def _blocks(rows: Tensor, block: int) -> Tensor:
+    """``[n, weights]`` as ``[n, blocks, block]``, the last one filled up with zeros."""
+    missing = -rows.shape[1] % block
+    return torch.nn.functional.pad(rows, (0, missing)).unflatten(1, (-1, block))
+
+
+def _unflattened(
+    layers: Mapping[str, nn.Module], mask: WeightMask, weights: Tensor, alive: Tensor
+) -> tuple[WeightMask, dict[str, Tensor]]:
+    keep, values, start = {}, {}, 0
+    for name, module in layers.items():
+        weight = weight_of(module)
+        span = slice(start, start + weight.numel())
+        keep[name] = alive[span].reshape(weight.shape)
+        values[name] = (weights[span].reshape(weight.shape) * keep[name]).to(weight)
+        start = span.stop
+    return WeightMask(keep), values
