@@ -52,7 +52,7 @@ from easiedge.schedule.outcome import Outcome, Task
 from easiedge.schedule.prune import take_images
 from easiedge.schedule.selection import Selection
 from easiedge.search.request import search_request
-from easiedge.search_run import search_and_save
+from easiedge.search_run import search_and_save, with_family
 from easiedge.sensitivity import layer_sensitivity
 from easiedge.sensitivity_request import sensitivity_request
 from easiedge.sparsify import sparsity_record
@@ -183,6 +183,7 @@ def search(cfg: DictConfig) -> dict[str, Any]:
     """``easiedge search``: train or load, search for the smallest structure, threshold, save, measure; its figures are returned and written."""
     clock = Clock()
     request = search_request(cfg.search, cfg.weights)
+    cfg = with_family(cfg, request)
     with assembled(cfg, lambda chosen: (), budgeted=False) as parts:
         return search_and_save(parts, cfg, request, clock.closed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,15 @@ from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.surgery.shrink import shrink
 
 PROVED = 1024  # validation images
+
+
+def with_family(cfg: DictConfig, request: SearchRequest) -> DictConfig:
+    """The configuration with the first family in place of ``model``, where there are families."""
+    if not request.families:
+        return cfg
+    made: DictConfig = copy.deepcopy(cfg)
+    made.model = {"_target_": f"easiedge.model.tiny.{request.families[0]}", "_partial_": True}
+    return made
 
 
 def search_and_save(

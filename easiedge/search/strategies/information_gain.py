@@ -71,7 +71,7 @@ class InformationGain:
             return state
         if state.rate and not (tried and tried[0].units == 1):
             return _slower(state)
-        return close_failed(state, tried, passed)
+        return close_failed(replace(state, rate=0.0, phase=NEAR), tried, passed)
 
 
 def _slower(state: SearchState) -> SearchState:
