@@ -35,7 +35,7 @@ def rows_of(folder):
 
 
 def weights_of(folder):
-    return {n: t for n, t in easiedge.load(Path(folder) / "pruned").state_dict().items()}
+    return dict(easiedge.load(Path(folder) / "pruned").state_dict())
 
 
 @pytest.fixture(scope="module")

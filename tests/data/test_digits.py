@@ -116,5 +116,5 @@ def test_classes_that_cannot_be(classes, says):
 
 @pytest.mark.parametrize("share", [0, 1, "x"])
 def test_a_share_of_validation_images_that_cannot_be(share):
-    with pytest.raises(DataError, match="data.val_share"):
+    with pytest.raises(DataError, match=r"data\.val_share"):
         Digits(val_share=share)

@@ -34,10 +34,10 @@ def test_scaled_forms():
 
 @pytest.mark.parametrize("widths", [[], [0], [-1], [1.5], [True], [1 << 20]])
 def test_widths_that_are_none(widths):
-    with pytest.raises(ModelError, match="model.widths"):
+    with pytest.raises(ModelError, match=r"model\.widths"):
         nn1(2, (1, 1, 4), widths)
 
 
 def test_images_that_convolutions_leave_nothing_of():
-    with pytest.raises(ModelError, match="too small.*model=nn1"):
+    with pytest.raises(ModelError, match=r"too small.*model=nn1"):
         cnn1(2, (1, 1, 30))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_task import start, training
 
+from easiedge.sealed import read_sealed, write_sealed
 from easiedge.search.checkpoint import as_content, of_content
 from easiedge.search.evaluation import Evaluation
 from easiedge.search.greedy import begun, search, step
@@ -17,7 +18,6 @@ from easiedge.search.strategies.greedy_random import GreedyRandom
 from easiedge.search.strategies.information_gain import InformationGain
 from easiedge.search.strategies.natural_order import NaturalOrder
 from easiedge.search.strategies.random_layer import RandomLayer
-from easiedge.sealed import read_sealed, write_sealed
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 from tiny_task import RECIPE, clouds, training
+from torch import nn
 
 from easiedge.model.tiny import cnn1, nn1
 from easiedge.search.flat_optimizer import FlatOptimizer
