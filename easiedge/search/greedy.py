@@ -2,7 +2,7 @@
 
     accept a candidate    iff    its validation accuracy >= T * that of the original
 
-Of those that are accepted at a step the one of the best quality (accuracy, then loss) goes on.  What a step tries depends on the structure,
+Of those that are accepted at a step the one goes on that the strategy prefers: of the best quality (accuracy, then loss), or the smallest.  What a step tries depends on the structure,
 the state, and a generator seeded by ``(seed, step)``: a search that was stopped ends with the same result.
 """
 
@@ -116,7 +116,7 @@ def step(
     learnt = replace(strategy.learn(state, tried, passed), step=state.step + 1)
     removed: dict[str, int] = {}
     if any(passed):
-        best = max((k for k, ok in enumerate(passed) if ok), key=lambda k: found[k][1])
+        best = max((k for k, ok in enumerate(passed) if ok), key=lambda k: strategy.prefer(*found[k]))
         here = here.next(found[best][0], tried[best].removed, found[best][1])
         removed = {name: len(units) for name, units in tried[best].removed.items()}
     accuracies = [quality.accuracy for _, quality in found]

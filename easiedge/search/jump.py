@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import nn
 
+from easiedge.search.lean_training import Quality
 from easiedge.search.proposal import NEAR, Proposal, SearchState, Strategy
 from easiedge.search.structure import Structure
 
@@ -49,6 +51,10 @@ class Jump:
             )
             for _ in range(self.attempts)
         ]
+
+    def prefer(self, network: nn.Module, quality: Quality) -> tuple[float, ...]:
+        """As the near phase does: the attempts of a jump are of one size."""
+        return self.near.prefer(network, quality)
 
     def learn(self, state: SearchState, tried: Sequence[Proposal], passed: Sequence[bool]) -> SearchState:
         """The same sub-phase as long as a candidate holds, else the next."""

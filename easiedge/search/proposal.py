@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+from torch import nn
 
+from easiedge.search.lean_training import Quality
 from easiedge.search.structure import Structure
 
 NEAR = "near"
@@ -72,13 +74,18 @@ class Strategy(Protocol):
         """Candidates; empty where this phase has none left."""
         ...
 
+    def prefer(self, network: nn.Module, quality: Quality) -> tuple[float, ...]:
+        """Of the candidates that hold the threshold the one with the largest goes on."""
+        ...
+
     def learn(self, state: SearchState, tried: Sequence[Proposal], passed: Sequence[bool]) -> SearchState:
         """The state after these candidates (or none) were tried; ``open`` is empty at the end."""
         ...
 
 
 def close_failed(state: SearchState, tried: Sequence[Proposal], passed: Sequence[bool]) -> SearchState:
-    """Layers whose candidate failed are closed; all of them where there was none."""
+    """Layers all of whose candidates failed are closed; all layers where there was none."""
     if not tried:
         return replace(state, open=())
-    return state.closing({name for p, ok in zip(tried, passed, strict=True) if not ok for name in p.removed})
+    held = {name for p, ok in zip(tried, passed, strict=True) if ok for name in p.removed}
+    return state.closing({name for p in tried for name in p.removed} - held)

@@ -14,7 +14,7 @@ from easiedge.plain_values import is_number
 from easiedge.search.jump import Jump
 from easiedge.search.proposal import Strategy
 from easiedge.search.strategies.greedy_random import GreedyRandom
-from easiedge.search.strategies.information_gain import InformationGain
+from easiedge.search.strategies.information_gain import JointInformationGain, SingleInformationGain
 from easiedge.search.strategies.natural_order import NaturalOrder
 from easiedge.search.strategies.random_layer import RandomLayer
 from easiedge.search.tq import TqRequest
@@ -23,8 +23,8 @@ STRATEGIES: dict[str, Callable[[float, Sequence[Tensor]], Strategy]] = {
     "greedy_random": lambda rate, samples: GreedyRandom(),
     "random_layer": lambda rate, samples: RandomLayer(),
     "natural_order": lambda rate, samples: NaturalOrder(),
-    "information_gain": lambda rate, samples: InformationGain("taylor_information_gain", samples, rate),
-    "joint_information_gain": lambda rate, samples: InformationGain("joint_information_gain", samples, rate, True),
+    "information_gain": lambda rate, samples: SingleInformationGain(samples),
+    "joint_information_gain": lambda rate, samples: JointInformationGain(samples, rate),
 }
 STARTS = ("inherit", "scratch")
 CHOICES = ("params", "macs", "accuracy")

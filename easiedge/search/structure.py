@@ -13,7 +13,7 @@ from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import two_images
 from easiedge.model.labels import LabelPropagation
 from easiedge.search.lean_training import Quality
-from easiedge.surgery.compensate import compensate
+from easiedge.surgery.compensate import Compensation
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.surgery.shrink import cut
 from easiedge.unit import FilterGroup, FilterMask
@@ -56,13 +56,10 @@ class Structure:
     def without(self, removed: Removed, refit: Sequence[Tensor] | None = None) -> nn.Module:
         """A smaller network, proved to compute what the masked one does; with ``refit``, what stays is first refitted on these inputs."""
         mask = self.removed_from(removed)
-        if refit is None:
-            network, walk = self.network, self.walk
-        else:
-            network = compensate(self.network, self.groups, mask, refit)
-            walk = analyse(network, self.inputs)[0]
-        smaller = cut(walk, self.groups, mask, two_images(network, self.inputs))
-        prove_equivalence(network, self.groups, mask, smaller, [self.inputs])
+        if refit is not None:
+            return Compensation(self.network, self.groups, refit).compensated(mask)[1].eval()
+        smaller = cut(self.walk, self.groups, mask, two_images(self.network, self.inputs))
+        prove_equivalence(self.network, self.groups, mask, smaller, [self.inputs])
         return smaller
 
     def next(self, network: nn.Module, removed: Removed, quality: Quality) -> Structure:

@@ -30,7 +30,7 @@ from easiedge.search.greedy import begun, search
 from easiedge.search.jump import Jump
 from easiedge.search.lean_training import LeanTraining, Samples, quality
 from easiedge.search.strategies.greedy_random import GreedyRandom
-from easiedge.search.strategies.information_gain import InformationGain
+from easiedge.search.strategies.information_gain import JointInformationGain, SingleInformationGain
 from easiedge.search.strategies.natural_order import NaturalOrder
 from easiedge.search.strategies.random_layer import RandomLayer
 from easiedge.search.structure import original
@@ -57,8 +57,8 @@ SEARCHES = {
     "grs": lambda samples: GreedyRandom(),
     "rrs": lambda samples: RandomLayer(),
     "nwm": lambda samples: NaturalOrder(),
-    "information_gain": lambda samples: InformationGain("taylor_information_gain", samples),
-    "joint_information_gain": lambda samples: InformationGain("joint_information_gain", samples, 0.5, True),
+    "information_gain": lambda samples: SingleInformationGain(samples),
+    "joint_information_gain": lambda samples: JointInformationGain(samples),
     "jump_grs": lambda samples: Jump((0.5, 0.25), 3, GreedyRandom()),
 }
 WIDTHS = [[k, k // 2, k // 4] for k in (16, 32, 64, 128, 256, 512)]
@@ -94,7 +94,9 @@ def trial(model, task, name, seed, widths=None, epochs=EPOCHS):
     first = original(network, find_groups(network, inputs), start, inputs)
     wall, spent = time.perf_counter(), time.process_time()
     with Evaluation(candidates) as evaluate:
-        found = search(begun(first, strategy), strategy, evaluate, T * start.accuracy, seed=seed, calibration=calibration)
+        found = search(
+            begun(first, strategy), strategy, evaluate, T * start.accuracy, seed=seed, calibration=calibration
+        )
     wall, spent = time.perf_counter() - wall, time.process_time() - spent
     dense = {"accuracy": quality(network, test).accuracy, **count(network, inputs[:2])}
     small = found.structure.network

@@ -15,7 +15,7 @@ from easiedge.search.jump import Jump
 from easiedge.search.lean_training import Quality, quality
 from easiedge.search.proposal import Proposal, SearchState
 from easiedge.search.strategies.greedy_random import GreedyRandom
-from easiedge.search.strategies.information_gain import InformationGain
+from easiedge.search.strategies.information_gain import JointInformationGain, SingleInformationGain
 from easiedge.search.strategies.natural_order import NaturalOrder
 from easiedge.search.strategies.random_layer import RandomLayer
 
@@ -93,7 +93,7 @@ def test_information_gain_takes_the_unit_that_costs_least_for_its_parameters():
     with torch.no_grad():
         here.network.get_submodule("hidden2").bias += 5.0  # all of them are alive
         here.network.get_submodule("output").weight[:, 2] = 0.0  # nobody listens to it
-    strategy = InformationGain("taylor_information_gain", [here.inputs])
+    strategy = SingleInformationGain([here.inputs])
     (proposal,) = strategy.propose(here, SearchState(0, ("hidden1", "hidden2")), np.random.default_rng(0))
     assert proposal.removed == {"hidden2": (2,)} and not proposal.refit
     (proposal,) = strategy.propose(here, SearchState(0, ("hidden1",)), np.random.default_rng(0))
@@ -102,7 +102,7 @@ def test_information_gain_takes_the_unit_that_costs_least_for_its_parameters():
 
 def test_joint_information_gain_halves_its_rate_down_to_one_unit():
     here = start((12, 8))
-    strategy = InformationGain("joint_information_gain", [here.inputs], 0.5, True)
+    strategy = JointInformationGain([here.inputs])
     found = search(
         begun(here, strategy), strategy, judge(lambda a, b, c: float(a >= 11)), 0.5, calibration=[here.inputs]
     )
@@ -141,7 +141,7 @@ def test_attempts_differ_and_take_the_share_of_every_open_layer(here):
 
 STRATEGIES = {
     "grs": lambda here: GreedyRandom(),
-    "joint": lambda here: InformationGain("joint_information_gain", [here.inputs], 0.5, True),
+    "joint": lambda here: JointInformationGain([here.inputs]),
     "jump": lambda here: Jump((0.5,), 2, GreedyRandom()),
 }
 

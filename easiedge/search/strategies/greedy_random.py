@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from torch import nn
 
+from easiedge.search.lean_training import Quality
 from easiedge.search.proposal import Proposal, SearchState, close_failed
 from easiedge.search.structure import Structure
 
@@ -23,6 +25,10 @@ class GreedyRandom:
     def propose(self, here: Structure, state: SearchState, rng: np.random.Generator) -> Sequence[Proposal]:
         """One candidate for each open layer."""
         return [Proposal({name: (int(rng.integers(here.sizes[name])),)}) for name in state.open]
+
+    def prefer(self, network: nn.Module, quality: Quality) -> tuple[float, ...]:
+        """The best one."""
+        return quality.accuracy, quality.minus_loss
 
     def learn(self, state: SearchState, tried: Sequence[Proposal], passed: Sequence[bool]) -> SearchState:
         """A layer whose candidate failed is closed."""
