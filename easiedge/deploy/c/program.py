@@ -92,7 +92,20 @@ class Window:
     high: float = FLOAT_MAX
 
 
-Argument = Memory | Weights | Channels | Window | int | float
+@dataclass(frozen=True)
+class Places:
+    """Argument of a kernel: a list of whole numbers from 0 to 65,535.
+
+    Attributes:
+        name: of the list in the C text.
+        numbers: its content.
+    """
+
+    name: str
+    numbers: tuple[int, ...]
+
+
+Argument = Memory | Weights | Channels | Places | Window | int | float
 
 
 @dataclass(frozen=True)
