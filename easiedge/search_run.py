@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from easiedge.assembly import Parts
-from easiedge.deploy.artifact import load, save
+from easiedge.deploy.artifact import WEIGHTS, load, save
 from easiedge.deploy.provenance import add_provenance
 from easiedge.model.count import count
 from easiedge.plain_values import finite
@@ -30,10 +30,12 @@ from easiedge.resume import check_still_there
 from easiedge.schedule.prune import take_images
 from easiedge.search.choose_design import best_design
 from easiedge.search.request import SearchRequest
+from easiedge.search.tq_storage import store
 from easiedge.structure_search import Design, structure_search
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.surgery.shrink import shrink
 
+SPARSE = "sparse.safetensors"  # what TQ leaves, in as few bytes as it needs
 PROVED = 1024  # validation images
 
 
@@ -109,11 +111,18 @@ def _figures(
         zeros, weights = chosen.tq.zeros
         found["tq"] = {
             **counts, **improvements(dense, counts), "val_accuracy": chosen.tq.quality.accuracy, "threshold": chosen.tq.threshold,
-            "digits": chosen.tq.digits, "zeros": zeros, "weights": weights,
+            "digits": chosen.tq.digits, "zeros": zeros, "weights": weights, **_stored(parts, chosen.tq.network),
         }  # fmt: skip
     spent = {**seconds(), "search": sum(search_figures(d.progress.steps)["seconds"] for d in designs.values())}
     about = {"max_abs_diff": proof.max_abs_diff, "images": proof.images}
     return search_metrics(parts, dense, pruned, found, about, spent)
+
+
+def _stored(parts: Parts, network: nn.Module) -> dict[str, Any]:
+    """Write ``sparse.safetensors``; its bytes beside those of plain storage."""
+    size, layout = store(network, parts.directory / SPARSE)
+    plain = (parts.directory / "pruned" / WEIGHTS).stat().st_size
+    return {"file": SPARSE, "layout": layout, "bytes": size, "plain_bytes": plain}
 
 
 def _structured(parts: Parts, chosen: Design, dense: dict[str, Any], example: Tensor) -> dict[str, Any]:

@@ -25,7 +25,18 @@ from easiedge.report.metrics import SCHEMA, versions
 from easiedge.search.greedy import Step
 
 STEPS = "search.csv"
-COLUMNS = ("step", "phase", "candidates", "mean_accuracy", "best_accuracy", "accepted", "units", "removed", "seconds")
+COLUMNS = (
+    "step",
+    "phase",
+    "candidates",
+    "mean_accuracy",
+    "best_accuracy",
+    "accepted",
+    "units",
+    "params",
+    "removed",
+    "seconds",
+)
 
 
 def improvements(dense: Mapping[str, float], found: Mapping[str, float]) -> dict[str, float]:

@@ -33,7 +33,8 @@ def search_table(metrics: Mapping[str, Any], directory: Path, console: Console |
     if tq := found.get("tq"):
         digits = "all digits" if tq["digits"] is None else f"{tq['digits']} binary digits"
         out.print(
-            f"TQ: threshold {tq['threshold']:g}, {tq['zeros']} of {tq['weights']} weights are zero, {digits}; counts are of what is not zero",
+            f"TQ: threshold {tq['threshold']:g}, {tq['zeros']} of {tq['weights']} weights are zero, {digits}; counts are of what is not zero. "
+            f"{tq['file']} has {tq['bytes']:,} bytes ({tq['layout']}), plain storage {tq['plain_bytes']:,}",
             highlight=False,
         )
     out.print(

@@ -37,6 +37,7 @@ class Step:
         best_accuracy: of the best one.
         accepted: whether one held the threshold.
         units: that are left, of all layers.
+        params: parameters that are left.
         removed: units that went, by layer; empty where none was accepted.
         seconds: that the step took.
     """
@@ -48,6 +49,7 @@ class Step:
     best_accuracy: float
     accepted: bool
     units: int
+    params: int
     removed: dict[str, int]
     seconds: float
 
@@ -123,7 +125,8 @@ def step(
     steps = progress.steps
     if tried:
         steps = (*steps, Step(
-            state.step, state.phase, len(tried), float(np.mean(accuracies)), max(accuracies), any(passed), sum(here.sizes.values()), removed,
+            state.step, state.phase, len(tried), float(np.mean(accuracies)), max(accuracies), any(passed), sum(here.sizes.values()),
+            sum(p.numel() for p in here.network.parameters()), removed,
             time.perf_counter() - begin,
         ))  # fmt: skip
     return Progress(here, _still_open(learnt, here), steps)
