@@ -121,8 +121,8 @@ def key(row):
 
 def wanted(trend):
     if trend:
-        for widths in WIDTHS:
-            for seed in range(3 if widths[0] < 256 else 1):
+        for seed in range(3):
+            for widths in WIDTHS if seed == 0 else WIDTHS[:4]:
                 for name in TREND:
                     yield "nn1", "breast_cancer", name, seed, widths, TREND_EPOCHS
         return
