@@ -47,7 +47,12 @@ int main(void)
     return 0;
 }}
 """
-VARIANTS = (("dense", "dense", False), ("structured", "structured", False), ("tq", "pruned", False), ("fixed", "pruned", True))
+VARIANTS = (
+    ("dense", "dense", False),
+    ("structured", "structured", False),
+    ("tq", "pruned", False),
+    ("fixed", "pruned", True),
+)
 
 
 def timed(source, fixed, count=20000):
@@ -72,7 +77,10 @@ def measure(run, folder):
         header, upper = source.with_suffix(".h"), source.stem.upper()
         with torch.no_grad():
             wanted = network(x)
-        row = {"bytes": macro(header, f"{upper}_WEIGHT_BYTES"), "activation_bytes": macro(header, f"{upper}_ACTIVATION_BYTES")}
+        row = {
+            "bytes": macro(header, f"{upper}_WEIGHT_BYTES"),
+            "activation_bytes": macro(header, f"{upper}_ACTIVATION_BYTES"),
+        }
         for processor in (ARM1176, AARCH64):
             runs = [Emulated(source, processor, folder, fixed).run(image) for image in x]
             assert all(int(r.logits.argmax()) == int(w.argmax()) for r, w in zip(runs, wanted, strict=True))
@@ -99,5 +107,11 @@ if __name__ == "__main__":
             "data": metrics["data"], "search": metrics["method"], "dense": metrics["dense"], "structured": metrics["search"]["structured"],
             "tq": metrics["search"]["tq"], "c": rows,
         }  # fmt: skip
-        print(run.name, {name: {k: round(v, 1) if not isinstance(v, list) else v for k, v in row.items()} for name, row in rows.items()})
+        print(
+            run.name,
+            {
+                name: {k: round(v, 1) if not isinstance(v, list) else v for k, v in row.items()}
+                for name, row in rows.items()
+            },
+        )
     (HERE / "results" / "c_time.json").write_text(json.dumps(result, indent=1) + "\n")
