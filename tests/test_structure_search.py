@@ -147,6 +147,17 @@ def test_several_families_and_the_one_that_is_chosen(tmp_path):
     assert families["nn1"]["dense"]["params"] == 1674
 
 
+def test_mnist_on_some_of_its_images(shared_data, tmp_path):
+    out = tmp_path / "run"
+    request = [
+        "search", "data=mnist", f"data.root={shared_data}", "data.download=false", "model=nn2", "model.widths=[6]", "search=joint_information_gain",
+        "search.images=200", "search.tq.enabled=false", "recipe.train.epochs=1", "recipe.finetune.epochs=1", "calibration.images=64",
+        "+trainer.options.limit_train_batches=40", "trainer.progress=false", "logger=none", f"hydra.run.dir={out}",
+    ]  # fmt: skip
+    assert run(request) == 0
+    assert metrics(out)["pruned"]["val_accuracy"] >= 0.985 * metrics(out)["search"]["dense_val_accuracy"] - 1e-9
+
+
 def test_from_given_weights_nothing_is_trained_before(found, tmp_path):
     out = tmp_path / "run"
     assert (

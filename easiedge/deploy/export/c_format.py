@@ -54,7 +54,7 @@ class C:
             raise ModelError(
                 f"the network gives {program.classes} numbers for an image, and {len(form.classes)} classes are named"
             )
-        plan, name = plan_memory(program), identifier(path.stem)
+        plan, name = plan_memory(program), name_of(path)
         large = program.weights > MOST_AS_TEXT
         if large:
             values = np.concatenate([v for _, v in program.constants]).astype("<f4")
@@ -102,7 +102,7 @@ class FixedC(C):
             raise ModelError(
                 f"the network gives {program.classes} numbers for an image, and {len(form.classes)} classes are named"
             )
-        plan, name = plan_memory(program), identifier(path.stem)
+        plan, name = plan_memory(program), name_of(path)
         write_atomically(path.with_suffix(_HEADER), fixed_header_text(program, plan, name))
         write_atomically(path, fixed_source_text(program, plan, form, name))
         write_program(path, name, fixed=True)
@@ -127,6 +127,20 @@ class FixedC(C):
             return logits.float() / 2.0**FRACTION
 
         return run
+
+
+def name_of(path: Path) -> str:
+    """The name of the network at ``path`` in C, which begins the names of all that it declares.
+
+    Raises:
+        ModelError: it is no identifier of C.
+    """
+    name = identifier(path.stem)
+    if name != path.stem:
+        raise ModelError(
+            f"{path.name}: {path.stem!r} is no name in C: call the file {name}.c, say, of letters, digits and _"
+        )
+    return name
 
 
 def write_program(path: Path, name: str, fixed: bool) -> None:

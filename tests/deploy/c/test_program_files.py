@@ -9,6 +9,7 @@ import torch
 from c_program import write_c
 
 from easiedge.data.in_memory import normalise
+from easiedge.errors import ModelError
 from easiedge.model.tiny import cnn1
 from easiedge.search.tq import under, with_digits
 
@@ -67,6 +68,14 @@ def test_it_reads_images_and_says_what_torch_says_under_sanitizers(network, fixe
         subprocess.run([program, tmp_path / "images.raw"], capture_output=True, check=True, env=clean).stdout
         == done.stdout
     )
+
+
+@pytest.mark.parametrize("fixed", [False, True], ids=["float", "fixed"])
+@pytest.mark.parametrize("name", ["7up", "a-b", "two words", "\u00e9t\u00e9", "x;y"])
+def test_a_name_that_is_no_identifier_of_c_is_refused(network, fixed, name, tmp_path):
+    with pytest.raises(ModelError, match="is no name in C"):
+        write_c(network[0], normalise(network[1], MEAN, STD), tmp_path, name, ["no", "yes"], fixed=fixed)
+    assert not list(tmp_path.iterdir())
 
 
 @needs_make
