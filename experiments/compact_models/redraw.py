@@ -1,4 +1,4 @@
-"""Tables (Markdown, into tables.md) and pictures from results/ by: python experiments/compact_models/redraw.py."""
+"""Tables (into README.md, between its marks) and pictures from results/ by: python experiments/compact_models/redraw.py."""
 
 import json
 import statistics
@@ -221,15 +221,12 @@ def draw_trend(found):
 
 if __name__ == "__main__":
     found = rows()
-    parts = [
-        ("Searches", search_tables(found)),
-        ("Goal", goal_table(found)),
-        ("TQ", tq_table(found)),
-        ("Trend", trend_table(found)),
-        ("C", c_table()),
-    ]
-    (HERE / "tables.md").write_text(
-        "\n".join(line for title, lines in parts for line in [f"\n## {title}", *lines]) + "\n"
-    )
+    text = (HERE / "README.md").read_text()
+    tables = {"searches": search_tables, "goal": goal_table, "tq": tq_table, "trend": trend_table}
+    for name, lines in {**{n: table(found) for n, table in tables.items()}, "c": c_table()}.items():
+        before, _, rest = text.partition(f"<!-- {name} -->")
+        after = rest.partition(f"<!-- end of {name} -->")[2]
+        text = f"{before}<!-- {name} -->" + "\n".join(["", *lines, ""]) + f"<!-- end of {name} -->{after}"
+    (HERE / "README.md").write_text(text)
     draw_phases(found)
     draw_trend(found)
