@@ -80,9 +80,8 @@ def test_steps_are_rows_and_a_picture(found):
 
 def test_a_report_takes_it_for_a_run(found):
     known = read_run(found)
-    assert known.method == "jump_grs" and known.removed("filters") == pytest.approx(
-        1 - metrics(found)["pruned"]["filters"] / 8
-    )
+    assert known.method == "jump_grs" and known.scope is None
+    assert known.removed("filters") == pytest.approx(1 - metrics(found)["pruned"]["filters"] / 8)
 
 
 def test_it_exports_to_c_and_predicts(found, tmp_path, capsys):

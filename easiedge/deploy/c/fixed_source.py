@@ -80,7 +80,7 @@ def fixed_header_text(program: Program, plan: MemoryPlan, name: str) -> str:
 #define {upper}_CLASSES {program.classes} /* numbers of the logits */
 #define {upper}_FRACTION {FRACTION}
 #define {upper}_ACTIVATION_BYTES {4 * plan.size} /* static memory, without image and logits */
-#define {upper}_WEIGHT_BYTES {sum(made.bytes for _, made in constants) + _places(program)} /* constants */
+#define {upper}_WEIGHT_BYTES {sum(made.bytes for _, made in constants) + program.place_bytes} /* constants */
 #define {upper}_MACS {program.macs} /* multiply-accumulates of one image, by weights that are zero too */
 #define {upper}_LAYERS {len(program.layers)}
 
@@ -101,11 +101,6 @@ void {name}_prepare(const unsigned char *pixels, int32_t *image);
 #endif
 #endif
 """
-
-
-def _places(program: Program) -> int:
-    """Bytes of the lists that say where weights are."""
-    return sum(2 * max(1, len(a.numbers)) for call in program.calls for a in call.arguments if isinstance(a, Places))
 
 
 def _kernels(used: set[str], weights: set[tuple[str, str]]) -> list[str]:

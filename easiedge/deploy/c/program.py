@@ -164,6 +164,11 @@ class Program:
         return sum(layer.macs for layer in self.layers)
 
     @property
+    def place_bytes(self) -> int:
+        """Bytes of the lists that say where weights are that are not zero."""
+        return sum(2 * max(1, len(a.numbers)) for call in self.calls for a in call.arguments if isinstance(a, Places))
+
+    @property
     def weights(self) -> int:
         """Numbers among the constants, zeros that fill blocks up included."""
         return sum(values.size for _, values in self.constants)

@@ -53,6 +53,9 @@ def test_linear_layers_behind_a_flatten_agree_and_take_fewer_bytes(tmp_path):
     with torch.no_grad():
         assert (says(path, x) - net(x)).abs().max() < 1e-5
     assert macro(path.with_suffix(".h"), "THIN_WEIGHT_BYTES") < 0.4 * before
+    program = lower(ready(net), x)
+    places = len(program.layers[1].calls[0].arguments[2].numbers)
+    assert places == int((net[3].weight != 0).sum()) and program.place_bytes == 2 * (places + 17)
     kernels = [call.kernel for call in lower(ready(net), x).calls]
     assert kernels == ["convolve", "convolve_sparse", "convolve"]
 
