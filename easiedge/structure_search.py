@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Sequence
@@ -13,12 +12,11 @@ import torch
 from torch import nn
 
 from easiedge.assembly import Parts
-from easiedge.data.in_memory import Images, normalise
-from easiedge.data.split import draw_stratified
-from easiedge.errors import DataError, ModelError, TrainingError
+from easiedge.errors import ModelError
 from easiedge.model.count import count
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.tiny import FAMILIES
+from easiedge.search.beginning import check_classes, check_start, samples_of
 from easiedge.search.checkpoint import as_content, of_content
 from easiedge.search.evaluation import Evaluation
 from easiedge.search.greedy import Progress, begun, search
@@ -66,7 +64,7 @@ def structure_search(parts: Parts, request: SearchRequest, batch_size: int) -> d
         DataError: a class without an image.
         TrainingError: a network that does not reach what is asked of it before anything is removed.
     """
-    check_classes(parts)
+    check_classes(parts.data)
     training = samples_of(parts.data.train, parts.data, request.images, parts.seed)
     validation = samples_of(parts.data.val, parts.data, None, parts.seed)
     designs = {}
@@ -74,27 +72,6 @@ def structure_search(parts: Parts, request: SearchRequest, batch_size: int) -> d
         of_family = _family(parts, name) if request.families else parts
         designs[name] = _design(of_family, name, request, batch_size, training, validation)
     return designs
-
-
-def check_classes(parts: Parts) -> None:
-    """Raise unless every class has images for training and validation.
-
-    Raises:
-        DataError: names one that has none.
-    """
-    for what, part in (("training", parts.data.train), ("validation", parts.data.val)):
-        for number, name in enumerate(parts.data.class_names):
-            if not bool((part.labels == number).any()):
-                raise DataError(
-                    f"class {name!r} is empty: it has no {what} image, so that no accuracy would count it; leave it out"
-                )
-
-
-def samples_of(images: Images, data: Any, most: int | None, seed: int) -> Samples:
-    """Images as a network takes them, all in memory; at most ``most`` of them, classes even."""
-    if most is not None and most < len(images):
-        images = images.take(draw_stratified(images.labels, most, seed, "search.images"))
-    return Samples(normalise(images.pixels, data.mean, data.std), images.labels)
 
 
 def _family(parts: Parts, name: str) -> Parts:
@@ -132,32 +109,6 @@ def lean_training(
         recipe = replace(recipe, epochs=request.epochs)
     tutor = logits_of(network, training) if recipe.distillation else None
     return LeanTraining(training, validation, recipe, batch_size, request.start == "scratch", tutor)
-
-
-def check_start(name: str, network: nn.Module, start: Quality, floor: float, lean: LeanTraining, seed: int) -> None:
-    """Raise where the search would begin under its own threshold, or with a network that has learnt nothing.
-
-    Raises:
-        TrainingError: says what was reached and what would help.
-    """
-    guess = float(torch.bincount(lean.val.y).max()) / len(lean.val)
-    if start.accuracy <= guess:
-        raise TrainingError(
-            f"{name} has a validation accuracy of {start.accuracy:.2%}, no better than always saying the largest class ({guess:.2%}), so that any "
-            "structure would pass: train it for longer (recipe.train.epochs) or give other weights="
-        )
-    if start.accuracy < floor:
-        raise TrainingError(
-            f"{name} cannot reach the threshold at the start: its validation accuracy is {start.accuracy:.2%}, under {floor:.2%} (search.T times "
-            "search.original): lower one of them, or start from a better network"
-        )
-    if lean.from_scratch:
-        found = lean(copy.deepcopy(network), seed)
-        if found.accuracy < floor:
-            raise TrainingError(
-                f"{name} cannot reach the threshold at the start: trained from scratch for {lean.recipe.epochs} epochs, the whole of it has a "
-                f"validation accuracy of {found.accuracy:.2%}, under {floor:.2%}: give more search.epochs, or search.start=inherit"
-            )
 
 
 def _searched(
