@@ -24,7 +24,7 @@ from easiedge.check_kinds import check_kinds
 from easiedge.data.folds import deal
 from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
-from easiedge.errors import EasiEdgeError, ModelError, TrainingError
+from easiedge.errors import BudgetError, EasiEdgeError, ModelError, TrainingError
 from easiedge.memory_check import Choosing, check_memory
 from easiedge.model.architecture import describe
 from easiedge.model.cost import NetworkCost, network_cost
@@ -92,25 +92,30 @@ class Parts:
     shared: SharedTraining | None = None
 
 
-def assemble(cfg: DictConfig, ways: Ways = Selection.ways) -> Parts:
+def assemble(cfg: DictConfig, ways: Ways = Selection.ways, budgeted: bool = True) -> Parts:
     """Make every part, cheapest checks first, and say what memory choosing units will take in these ``ways``.
+
+    Args:
+        cfg: the composed configuration.
+        ways: in which units will be chosen.
+        budgeted: False for a command that has no budget; one that is given is then refused.
 
     Raises:
         EasiEdgeError: whatever is wrong with the request.
     """
     try:
-        return _assemble(cfg, ways)
+        return _assemble(cfg, ways, budgeted)
     except (TypeError, ValueError) as error:
         raise EasiEdgeError(
             f"the configuration holds a value of the wrong kind ({error}): see easiedge prune --help"
         ) from error
 
 
-def _assemble(cfg: DictConfig, ways: Ways) -> Parts:
+def _assemble(cfg: DictConfig, ways: Ways, budgeted: bool) -> Parts:
     check_kinds(cfg)
     check_targets(cfg, HydraConfig.get().overrides.task)
     names = _names(cfg)
-    budget = make_budget(cfg.budget)
+    budget = make_budget(cfg.budget) if budgeted else no_budget(cfg.budget)
     check_trainer(cfg.trainer.options)
     selection, schedule = make_selection(cfg), instantiate(cfg.schedule)
     recipes = {str(name): make_recipe(cfg, str(name)) for name in cfg.recipe}
@@ -216,6 +221,18 @@ def make_budget(cfg: DictConfig) -> Budget:
     return Budget(**given)
 
 
+def no_budget(cfg: DictConfig) -> Budget:
+    """A budget that asks for nothing.
+
+    Raises:
+        BudgetError: one was asked for.
+    """
+    given = [f"budget.{name!s}={value}" for name, value in cfg.items() if value is not None]
+    if given:
+        raise BudgetError(f"{given[0]} is for easiedge prune: a search goes on as far as accuracy allows, see search.T")
+    return Budget()
+
+
 def make_recipe(cfg: DictConfig, name: str) -> Recipe:
     """The recipe ``name``: train, admm or finetune.
 
@@ -256,7 +273,12 @@ def make_network(cfg: DictConfig, data: ImageData) -> nn.Module:
     builder = instantiate(cfg.model)
     known = inspect.signature(builder).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())
-    offered = {"num_classes": data.num_classes, "in_channels": channels, "image_size": height}
+    offered = {
+        "num_classes": data.num_classes,
+        "in_channels": channels,
+        "image_size": height,
+        "input_shape": data.input_shape,
+    }
     network: nn.Module = builder(
         **{k: v for k, v in offered.items() if k in known or (k == "num_classes" and takes_any)}
     )

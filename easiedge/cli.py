@@ -20,6 +20,7 @@ from easiedge.training.resume.halt import HALT, Terminated, stoppable
 COMMANDS = {
     "train": "train the dense baseline",
     "prune": "the main job: train or load, ADMM, shrink, fine-tune, artifact",
+    "search": "the smallest widths of a tiny network that keep its accuracy: GRS, Jump-GRS, information gain",
     "score": "how faithful criteria are to the exact information gain",
     "sensitivity": "accuracy as one layer at a time loses units, without fine-tuning",
     "classifiers": "k-nearest neighbours and support vector machines on the network's features",
@@ -58,6 +59,7 @@ examples:
   easiedge prune data=cifar10 model=vgg16 weights=FILE budget.macs_removed=0.5 method=one_shot
   easiedge prune data=cifar10 model=vgg16 trainer.processes=4           one run in four processes of this machine
   easiedge score data=cifar10 data.root=DIR model=resnet56 weights=FILE fidelity.share=0.25
+  easiedge search model=nn1 data=breast_cancer search=jump_grs          tiny networks: widths, then weights and digits, down to C
   easiedge prune -m budget.filters_removed=0.3,0.5,0.7 seed=0,1,2
   easiedge compare compare.budgets=[0.3,0.5,0.7] compare.seeds=5
   easiedge report multirun                                              a page over all runs below a folder

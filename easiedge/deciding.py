@@ -13,6 +13,7 @@ WITHOUT_EFFECT = (
     "classifiers",
     "compare",
     "objectives",
+    "search.processes",
     "sweep",
     "trainer.progress",
     "trainer.timeout",

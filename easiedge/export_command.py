@@ -10,7 +10,7 @@ from typing import Any
 from easiedge.argument_parser import ArgumentParser
 from easiedge.plain_text import plain
 
-USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch,c] [--int8] [data.root=DIR]"
+USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch,c,c_fixed] [--int8] [data.root=DIR]"
 
 
 def _parser() -> ArgumentParser:
@@ -27,7 +27,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--to", default="onnx", metavar="LIST",
         help="formats, separated by commas: onnx (ONNX Runtime), openvino, torch_export (.pt2), executorch (.pte, phones), c "
-        "(C99 for microcontrollers and boards); default onnx",
+        "(C99 for microcontrollers and boards), c_fixed (the same in fixed point); default onnx",
     )  # fmt: skip
     parser.add_argument(
         "--int8",

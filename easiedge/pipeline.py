@@ -53,6 +53,8 @@ from easiedge.same_run import keep_settings, refuse_another_run
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.schedule.prune import take_images
 from easiedge.schedule.selection import Selection
+from easiedge.search.request import search_request
+from easiedge.search_run import search_and_save, with_family
 from easiedge.sensitivity import layer_sensitivity
 from easiedge.sensitivity_request import sensitivity_request
 from easiedge.sparsify import sparsity_record
@@ -67,9 +69,9 @@ PROVED = 1024  # validation images on which the removal is proved to have change
 
 
 @contextmanager
-def assembled(cfg: DictConfig, ways: Ways = Selection.ways) -> Iterator[Parts]:
+def assembled(cfg: DictConfig, ways: Ways = Selection.ways, budgeted: bool = True) -> Iterator[Parts]:
     """The parts of a run that chooses units in these ``ways``; a run that fails or is interrupted is ended in its logger as failed."""
-    parts = assemble(cfg, ways)
+    parts = assemble(cfg, ways, budgeted)
     try:
         write_config(cfg, parts.directory)
         yield parts
@@ -176,6 +178,16 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
         closing_table(metrics, parts.directory)
         print_kept_shares(shares)
         return metrics
+
+
+@resumable
+def search(cfg: DictConfig) -> dict[str, Any]:
+    """``easiedge search``: train or load, search for the smallest structure, threshold, save, measure; its figures are returned and written."""
+    clock = Clock()
+    request = search_request(cfg.search, cfg.weights)
+    cfg = with_family(cfg, request)
+    with assembled(cfg, lambda chosen: (), budgeted=False) as parts:
+        return search_and_save(parts, cfg, request, clock.closed)
 
 
 def score(cfg: DictConfig) -> dict[str, Any]:
@@ -348,6 +360,7 @@ class Clock:
 JOBS: dict[str, Callable[[DictConfig], Any]] = {
     "train": train,
     "prune": prune,
+    "search": search,
     "score": alone(score),
     "sensitivity": alone(sensitivity),
     "classifiers": alone(classifiers),

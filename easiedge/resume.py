@@ -35,7 +35,12 @@ from easiedge.training.resume.pace import Pace
 log = logging.getLogger(__name__)
 FOLDER, SCORES, COMMAND, FINISHED, IDENTITY = "checkpoints", "scores", "command.json", "finished.json", "identity.json"
 GIVEN = "resume="  # the override
-RESULT = {"train": "dense", "prune": "pruned", "sparsify": "pruned"}  # what a finished run must still hold
+RESULT = {
+    "train": "dense",
+    "prune": "pruned",
+    "sparsify": "pruned",
+    "search": "pruned",
+}  # what a finished run must still hold
 _ENVIRONMENT = re.compile(r"\$\{\s*oc\.")  # OmegaConf's resolvers of environment variables and the like
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from easiedge.deploy.artifact import save
 from easiedge.deploy.image_input import image_input
 from easiedge.errors import EasiEdgeError, RunError
 from easiedge.model.weights import load_weights
+from easiedge.plain_values import is_whole
 from easiedge.report.runs.config_file import read_config
 from easiedge.run_directory import artifact_of
 
@@ -27,6 +29,10 @@ _NETWORKS = {
     "easiedge.model.resnet.resnet56",
     "easiedge.model.vgg.vgg16",
     "easiedge.model.torchvision_classifier.torchvision_classifier",
+    "easiedge.model.tiny.nn1",
+    "easiedge.model.tiny.nn2",
+    "easiedge.model.tiny.cnn1",
+    "easiedge.model.tiny.cnn2",
 }  # what model._target_ may be
 
 
@@ -90,16 +96,36 @@ def _made(settings: Mapping[str, Any], provenance: Mapping[str, Any], run: Path)
     known = inspect.signature(builder).parameters
     form = image_input(provenance, run)
     options = {key.removeprefix("model."): v for key, v in settings.items() if key.startswith("model.")}
+    if isinstance(widths := options.get("widths"), str):
+        options["widths"] = _widths(widths, run)
     options |= {
         "num_classes": len(form.classes),
         "in_channels": form.shape[0],
         "image_size": form.shape[1],
+        "input_shape": form.shape,
         "pretrained": False,
     }
     try:
         made: nn.Module = builder(**{key: v for key, v in options.items() if key in known})
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, EasiEdgeError) as error:
         raise RunError(
             f"the network of {run / 'config.yaml'} cannot be made ({str(error)[:120]}): give the dense one with --dense DIR"
         ) from error
     return made
+
+
+def _widths(text: str, run: Path) -> list[int]:
+    """A list of whole numbers, which configurations hold as JSON.
+
+    Raises:
+        RunError: it is none.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(map(is_whole, found)):
+        raise RunError(
+            f"{run / 'config.yaml'} has model.widths={text[:80]}, which is no list of whole numbers: give --dense DIR"
+        )
+    return found

@@ -30,6 +30,8 @@ _DATA = {
         ("mnist", "MNIST"),
         ("cifar10", "CIFAR10"),
         ("image_folder", "ImageFolder"),
+        ("breast_cancer", "BreastCancer"),
+        ("calcium", "Calcium"),
     )
 }  # what data._target_ may be
 NETWORKS = ("pruned", "dense")

@@ -26,6 +26,8 @@ OWN: dict[str, tuple[str, ...]] = {
         "easiedge.data.mnist.MNIST",
         "easiedge.data.cifar10.CIFAR10",
         "easiedge.data.image_folder.ImageFolder",
+        "easiedge.data.breast_cancer.BreastCancer",
+        "easiedge.data.calcium.Calcium",
     ),
     "model": (
         "easiedge.model.lenet.lenet",
@@ -33,6 +35,10 @@ OWN: dict[str, tuple[str, ...]] = {
         "easiedge.model.resnet.resnet56",
         "easiedge.model.vgg.vgg16",
         "easiedge.model.torchvision_classifier.torchvision_classifier",
+        "easiedge.model.tiny.nn1",
+        "easiedge.model.tiny.nn2",
+        "easiedge.model.tiny.cnn1",
+        "easiedge.model.tiny.cnn2",
     ),
     "schedule": (
         "easiedge.schedule.admm.Admm",

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from easiedge.deploy.c.compiler import zig
+from easiedge.deploy.c.fixed_numbers import FRACTION
 from easiedge.deploy.export.c_format import macro
 
 _PAGE = 1 << 16
@@ -35,7 +36,7 @@ void *memset(void *to, int value, size_t count)
     for (size_t i = 0; i < count; i++) ((char *)to)[i] = (char)value;
     return to;
 }}
-int (*volatile kept)(const float *, float *) = {name}_run;
+int (*volatile kept)(const {number} *, {number} *) = {name}_run;
 void _start(void)
 {{
     for (;;) kept(0, 0);
@@ -58,16 +59,21 @@ class Processor:
 
 
 AARCH64 = Processor("aarch64 (NEON)", ("-target", "aarch64-freestanding"), 64)
+ARM1176 = Processor(
+    "ARM1176 (ARMv6, as in a Pi Zero)",
+    ("-target", "arm-freestanding-eabihf", "-mcpu=arm1176jzf_s", "-lcompiler_rt"),
+    32,
+)
 CORTEX_M4 = Processor(
     "Cortex-M4F", ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp", "-mfloat-abi=hard"), 32
 )
 
 
-def compiled(source: Path, processor: Processor, folder: Path) -> Path:
+def compiled(source: Path, processor: Processor, folder: Path, fixed: bool = False) -> Path:
     """``source`` with what lies beside it as a program without an operating system."""
     name, made = source.stem, (folder / f"{source.stem}-{processor.bits}.elf").resolve()
     start, declared = folder / "start.c", folder / "layer_now.h"
-    start.write_text(_START.format(name=name))
+    start.write_text(_START.format(name=name, number="int32_t" if fixed else "float"))
     declared.write_text("extern volatile int layer_now;\n")
     subprocess.run(
         [
@@ -137,19 +143,20 @@ class Run:
 class Emulated:
     """The function of a C export in an emulated processor."""
 
-    def __init__(self, source: Path, processor: Processor, folder: Path) -> None:
+    def __init__(self, source: Path, processor: Processor, folder: Path, fixed: bool = False) -> None:
         import unicorn
 
-        self.source, self.processor = source, processor
-        self.elf = Elf(compiled(source, processor, folder).read_bytes(), processor.bits)
+        self.source, self.processor, self.fixed = source, processor, fixed
+        self.thumb = processor is CORTEX_M4
+        self.elf = Elf(compiled(source, processor, folder, fixed).read_bytes(), processor.bits)
         if processor.bits == 64:
             self.machine = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
         else:
             from unicorn import arm_const as a32
 
             # the emulator cannot switch a Cortex-M's floating point on; its instructions are a part of what a Cortex-A15 knows
-            self.machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
-            self.machine.ctl_set_cpu_model(a32.UC_CPU_ARM_CORTEX_A15)
+            self.machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB if self.thumb else unicorn.UC_MODE_ARM)
+            self.machine.ctl_set_cpu_model(a32.UC_CPU_ARM_CORTEX_A15 if self.thumb else a32.UC_CPU_ARM_1176)
             self.machine.reg_write(a32.UC_ARM_REG_C1_C0_2, 0xF << 20)
             self.machine.reg_write(a32.UC_ARM_REG_FPEXC, 1 << 30)
         pages = {a // _PAGE for start, size, _ in self.elf.segments for a in range(start, start + size + _PAGE, _PAGE)}
@@ -172,7 +179,7 @@ class Emulated:
 
     @cached_property
     def _instructions(self):
-        if self.processor.bits == 64:
+        if not self.thumb:
             return lambda address, size: size // 4
 
         @lru_cache(None)
@@ -189,13 +196,19 @@ class Emulated:
         """One image ``[channels, height, width]``."""
         name = self.source.stem
         classes = macro(self.source.with_suffix(".h"), f"{name.upper()}_CLASSES")
-        pixels = image.permute(1, 2, 0).contiguous().numpy().astype("<f4").tobytes()
+        values = image.permute(1, 2, 0).contiguous().numpy()
+        pixels = (
+            (values * 2.0**FRACTION).round().astype("<i4").tobytes() if self.fixed else values.astype("<f4").tobytes()
+        )
         logits = _DATA + (len(pixels) + 63) // 64 * 64
         self.machine.mem_write(_DATA, pixels)
         self.machine.mem_write(_STACK, b"\xa5" * _STACK_SIZE)
         self.layer, self.counts = -1, Counter()
         self._call(self.elf.symbols[f"{name}_run"][0], _DATA, logits)
-        found = torch.frombuffer(bytearray(self.machine.mem_read(logits, 4 * classes)), dtype=torch.float32)
+        kind = torch.int32 if self.fixed else torch.float32
+        found = torch.frombuffer(bytearray(self.machine.mem_read(logits, 4 * classes)), dtype=kind)
+        if self.fixed:
+            found = found / 2.0**FRACTION
         untouched = len(memory := bytes(self.machine.mem_read(_STACK, _STACK_SIZE))) - len(memory.lstrip(b"\xa5"))
         return Run(found, self.counts.total(), dict(self.counts), _STACK_SIZE - untouched)
 
@@ -208,8 +221,8 @@ class Emulated:
             status, back = a64.UC_ARM64_REG_X0, _RETURN
         else:
             registers = (a32.UC_ARM_REG_R0, a32.UC_ARM_REG_R1, a32.UC_ARM_REG_SP, a32.UC_ARM_REG_LR)
-            status, back = a32.UC_ARM_REG_R0, _RETURN | 1
+            status, back = a32.UC_ARM_REG_R0, _RETURN | self.thumb
         for register, value in zip(registers, (image, logits, _STACK + _STACK_SIZE, back), strict=True):
             self.machine.reg_write(register, value)
-        self.machine.emu_start(function | (self.processor.bits == 32), _RETURN)
+        self.machine.emu_start(function | self.thumb, _RETURN)
         assert self.machine.reg_read(status) == 0

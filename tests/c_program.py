@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from easiedge.deploy.c import compiler
-from easiedge.deploy.export.c_format import C
+from easiedge.deploy.export.c_format import C, FixedC
 from easiedge.deploy.export.ready import ready
 
 STRICT = ("-O0", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror")
@@ -20,11 +20,15 @@ def metadata(shape, classes, mean=(0.0,), std=(1.0,)):
 
 
 @torch.no_grad()
-def write_c(net: nn.Module, x: torch.Tensor, folder: Path, name: str = "network", classes=None, **about) -> Path:
+def write_c(
+    net: nn.Module, x: torch.Tensor, folder: Path, name: str = "network", classes=None, fixed=False, **about
+) -> Path:
     """The C file of ``net`` for images like ``x``."""
     names = classes or [str(k) for k in range(net(x[:1]).shape[1])]
     path = folder / f"{name}.c"
-    C().write(ready(net), torch.cat([x[:1], x[-1:]]), path, metadata(x.shape[1:], names, **about))
+    (FixedC() if fixed else C()).write(
+        ready(net), torch.cat([x[:1], x[-1:]]), path, metadata(x.shape[1:], names, **about)
+    )
     return path
 
 
@@ -33,6 +37,6 @@ def strict(monkeypatch):
     monkeypatch.setattr(compiler, "FLAGS", STRICT)
 
 
-def says(path: Path, x: torch.Tensor) -> torch.Tensor:
+def says(path: Path, x: torch.Tensor, fixed: bool = False) -> torch.Tensor:
     """Logits of the compiled file."""
-    return C().runner(path, 1)(x)
+    return (FixedC() if fixed else C()).runner(path, 1)(x)

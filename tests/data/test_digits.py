@@ -82,3 +82,39 @@ def test_calibration_images_depend_on_their_seed_alone(digits):
 def test_calibration_that_cannot_be_says_so(options, message, digits):
     with pytest.raises(DataError, match=message):
         digits.calibration_batches(*options)
+
+
+def test_some_classes_are_numbered_in_the_order_given():
+    every, some = Digits(), Digits(classes=[8, 3], val_share=0.25)
+    every.setup()
+    some.setup()
+    counts = [int(((part.labels == 3) | (part.labels == 8)).sum()) for part in (every.train, every.val, every.test)]
+    assert sum(counts) == sum(len(part) for part in (some.train, some.val, some.test)) and some.class_names == [
+        "8",
+        "3",
+    ]
+    eights = {
+        x.numpy().tobytes() for part in (every.train, every.val, every.test) for x in part.pixels[part.labels == 8]
+    }
+    assert {x.numpy().tobytes() for x in some.train.pixels[some.train.labels == 0]} <= eights
+    assert len(some.val) == pytest.approx(0.25 * (len(some.train) + len(some.val)), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("classes", "says"),
+    [
+        ([3], "at least two different digits"),
+        ([3, 3], "at least two"),
+        ([3, 12], "class 12 .* is empty"),
+        ([1.5, 2], "at least two"),
+    ],
+)
+def test_classes_that_cannot_be(classes, says):
+    with pytest.raises(DataError, match=says):
+        Digits(classes=classes).setup()
+
+
+@pytest.mark.parametrize("share", [0, 1, "x"])
+def test_a_share_of_validation_images_that_cannot_be(share):
+    with pytest.raises(DataError, match=r"data\.val_share"):
+        Digits(val_share=share)

@@ -25,7 +25,7 @@ def header_text(program: Program, plan: MemoryPlan, name: str) -> str:
 #define {upper}_INPUTS {channels * height * width} /* floats of an image */
 #define {upper}_CLASSES {program.classes} /* floats of the logits */
 #define {upper}_ACTIVATION_BYTES {4 * plan.size} /* static memory, without image and logits */
-#define {upper}_WEIGHT_BYTES {4 * program.weights} /* constants */
+#define {upper}_WEIGHT_BYTES {4 * program.weights + program.place_bytes} /* constants */
 #define {upper}_MACS {program.macs} /* multiply-accumulates of one image */
 #define {upper}_LAYERS {len(program.layers)}
 

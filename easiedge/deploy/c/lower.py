@@ -13,7 +13,7 @@ from easiedge.deploy.c.program import Program
 OPERATORS: dict[str, Operator] = {
     "conv2d": windows.convolution, "linear": windows.linear, "max_pool2d": windows.pooling, "avg_pool2d": windows.pooling,
     "adaptive_avg_pool2d": windows.adaptive_pooling, "adaptive_max_pool2d": windows.adaptive_pooling, "mean": windows.mean,
-    "batch_norm": pointwise.batch_norm, "add": pointwise.add, "mul": pointwise.multiply,
+    "batch_norm": pointwise.batch_norm, "softmax": pointwise.softmax, "add": pointwise.add, "mul": pointwise.multiply,
     **{kind: partial(pointwise.clamp, kind) for kind in ("relu", "relu6", "hardtanh", "clamp")},
     **{
         kind: partial(pointwise.activation, kind)
@@ -24,10 +24,17 @@ OPERATORS: dict[str, Operator] = {
 }  # fmt: skip
 
 
-def lower(network: fx.GraphModule, example: Tensor) -> Program:
-    """The program of a network in eval mode for images like ``example`` ``[images, channels, height, width]``.
+IN_FIXED_POINT = (
+    "conv2d", "linear", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "add", "relu", "relu6", "hardtanh",
+    "clamp", "softmax", "reshape", "getitem", "pad", "zero_pad2d", "parts", "cat",
+)  # fmt: skip
+
+
+def lower(network: fx.GraphModule, example: Tensor, fixed: bool = False) -> Program:
+    """The program of a network in eval mode for images like ``example`` ``[images, channels, height, width]``; with ``fixed`` for fixed point.
 
     Raises:
         ModelError: an operator that C does not know; it is named.
     """
-    return Lowering(network, example, OPERATORS).program()
+    known = {name: OPERATORS[name] for name in IN_FIXED_POINT} if fixed else OPERATORS
+    return Lowering(network, example, known, fixed).program()

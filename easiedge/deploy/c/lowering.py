@@ -34,11 +34,14 @@ class Lowering:
     Attributes:
         shapes: of every tensor for two images, by node.
         pieces: shapes of the tensors of a node that gives several.
+        fixed: for fixed point: convolutions then read windows inside the image alone, and weights as they lie.
         values: of the nodes done so far: `Value`, a list of them, or what is no tensor.
     """
 
-    def __init__(self, network: fx.GraphModule, example: Tensor, operators: Mapping[str, Operator]) -> None:
-        self.network, self.operators = network, operators
+    def __init__(
+        self, network: fx.GraphModule, example: Tensor, operators: Mapping[str, Operator], fixed: bool = False
+    ) -> None:
+        self.network, self.operators, self.fixed = network, operators, fixed
         self.modules = dict(network.named_modules(remove_duplicate=False))
         self.shapes: dict[fx.Node, torch.Size] = {}
         self.pieces: dict[fx.Node, list[torch.Size]] = {}
@@ -136,6 +139,8 @@ class Lowering:
             numbers = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
             if not np.isfinite(numbers).all():
                 raise ModelError(f"{name} holds numbers that are not finite: C cannot hold them")
+            if not numbers.size:
+                numbers = np.zeros(1, dtype=np.float32)  # C has no empty arrays
             start = sum(v.size for _, v in self._constants.values())
             self._constants[name] = (start, numbers)
         return Weights(self._constants[name][0])

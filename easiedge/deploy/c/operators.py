@@ -14,7 +14,7 @@ IDENTITY = "identity"
 _MODULES: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv2d", nn.Linear: "linear", nn.BatchNorm1d: "batch_norm", nn.BatchNorm2d: "batch_norm",
     nn.ReLU: "relu", nn.ReLU6: "relu6", nn.Hardtanh: "hardtanh", nn.LeakyReLU: "leaky_relu", nn.Hardswish: "hardswish",
-    nn.Hardsigmoid: "hardsigmoid", nn.SiLU: "silu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh",
+    nn.Hardsigmoid: "hardsigmoid", nn.SiLU: "silu", nn.Softmax: "softmax", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh",
     nn.MaxPool2d: "max_pool2d", nn.AvgPool2d: "avg_pool2d", nn.AdaptiveAvgPool2d: "adaptive_avg_pool2d",
     nn.AdaptiveMaxPool2d: "adaptive_max_pool2d", nn.Flatten: "reshape", nn.Unflatten: "reshape", nn.ZeroPad2d: "zero_pad2d",
     nn.Identity: IDENTITY, nn.Dropout: IDENTITY, nn.Dropout1d: IDENTITY, nn.Dropout2d: IDENTITY, nn.Dropout3d: IDENTITY,
@@ -22,7 +22,7 @@ _MODULES: dict[type[nn.Module], str] = {
 }  # fmt: skip
 _FUNCTIONS: dict[Any, str] = {
     F.relu: "relu", torch.relu: "relu", "relu": "relu", F.relu6: "relu6", F.hardtanh: "hardtanh", F.leaky_relu: "leaky_relu",
-    torch.clamp: "clamp", "clamp": "clamp", F.hardswish: "hardswish", F.hardsigmoid: "hardsigmoid", F.silu: "silu",
+    torch.clamp: "clamp", "clamp": "clamp", F.hardswish: "hardswish", F.hardsigmoid: "hardsigmoid", F.silu: "silu", F.softmax: "softmax", torch.softmax: "softmax", "softmax": "softmax",
     F.sigmoid: "sigmoid", torch.sigmoid: "sigmoid", "sigmoid": "sigmoid", F.tanh: "tanh", torch.tanh: "tanh", "tanh": "tanh",
     F.max_pool2d: "max_pool2d", torch.max_pool2d: "max_pool2d", F.avg_pool2d: "avg_pool2d",
     F.adaptive_avg_pool2d: "adaptive_avg_pool2d", F.adaptive_max_pool2d: "adaptive_max_pool2d", torch.mean: "mean", "mean": "mean",
@@ -49,6 +49,7 @@ _OPTIONS: dict[str, tuple[tuple[str, Any], ...]] = {
     "mean": (("dim", None), ("keepdim", False), ("dtype", None)),
     "add": (("other", None), ("alpha", 1)),
     "mul": (("other", None),),
+    "softmax": (("dim", None), ("_stacklevel", 3), ("dtype", None)),
     "cat": (("dim", 0),),
     "getitem": (("index", None),),
     "pad": (("pad", ()), ("mode", "constant"), ("value", None)),

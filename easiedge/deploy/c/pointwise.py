@@ -32,6 +32,16 @@ def activation(kind: str, job: Lowering, n: fx.Node, options: Mapping[str, Any])
     return x
 
 
+def softmax(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
+    """Shares of the classes, of a vector."""
+    if len(job.shapes[n]) != 2 or options["dim"] not in (1, -1):
+        raise job.refusal(n, "is not over the classes of [batch, classes]")
+    x = job.overwritten(job.operand(n), n)
+    job.note(f"softmax of {x}")
+    job.call(n, "softmax", x.size, Memory(x.buffer))
+    return x
+
+
 def add(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
     """The sum of two activations of one shape, with the clamp behind it."""
     if options["alpha"] != 1:

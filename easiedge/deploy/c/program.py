@@ -92,7 +92,20 @@ class Window:
     high: float = FLOAT_MAX
 
 
-Argument = Memory | Weights | Channels | Window | int | float
+@dataclass(frozen=True)
+class Places:
+    """Argument of a kernel: a list of whole numbers from 0 to 65,535.
+
+    Attributes:
+        name: of the list in the C text.
+        numbers: its content.
+    """
+
+    name: str
+    numbers: tuple[int, ...]
+
+
+Argument = Memory | Weights | Channels | Places | Window | int | float
 
 
 @dataclass(frozen=True)
@@ -149,6 +162,11 @@ class Program:
     def macs(self) -> int:
         """Multiply-accumulates of one image."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def place_bytes(self) -> int:
+        """Bytes of the lists that say where weights are that are not zero."""
+        return sum(2 * max(1, len(a.numbers)) for call in self.calls for a in call.arguments if isinstance(a, Places))
 
     @property
     def weights(self) -> int:

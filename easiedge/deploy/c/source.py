@@ -7,16 +7,16 @@ from dataclasses import fields
 from importlib import resources
 
 from easiedge.deploy.c.memory_plan import MemoryPlan
-from easiedge.deploy.c.program import Argument, Call, Channels, Layer, Memory, Program, Weights, Window
+from easiedge.deploy.c.program import Argument, Call, Channels, Layer, Memory, Places, Program, Weights, Window
 from easiedge.deploy.c.text import comment, number, numbers, string
 from easiedge.deploy.image_input import ImageInput
 
 _NEEDS = {
     "convolve": ("window", "clamped"), "convolve_depthwise": ("window", "clamped"), "pool_max": ("window",),
     "pool_average": ("window",), "add": ("clamped",), "scale_shift": ("clamped",), "clamp": ("clamped",), "hardswish": ("clamped",),
-    "hardsigmoid": ("clamped",),
+    "hardsigmoid": ("clamped",), "convolve_sparse": ("window", "clamped"),
 }  # fmt: skip
-_MATHS = ("sigmoid", "silu", "hyperbolic_tangent")
+_MATHS = ("sigmoid", "silu", "hyperbolic_tangent", "softmax")
 
 
 def source_text(program: Program, plan: MemoryPlan, form: ImageInput, name: str, weights_file: str | None) -> str:
@@ -75,11 +75,18 @@ def _constants(program: Program, name: str, weights_file: str | None) -> str:
     return template.replace("@NAME@", name).replace("@UPPER@", upper).replace("@FILE@", weights_file)
 
 
+def about_classes(form: ImageInput, name: str) -> list[str]:
+    """Their names."""
+    return [
+        f"const char *const {name}_classes[{name.upper()}_CLASSES] = {{", *(f"    {string(each)}," for each in form.classes), "};",
+    ]  # fmt: skip
+
+
 def _about(form: ImageInput, name: str) -> list[str]:
     upper, channels = name.upper(), form.shape[0]
     mean, std = (", ".join(number(v) for v in (values * channels)[:channels]) for values in (form.mean, form.std))
     return [
-        f"const char *const {name}_classes[{upper}_CLASSES] = {{", *(f"    {string(each)}," for each in form.classes), "};",
+        *about_classes(form, name),
         f"const float {name}_mean[{upper}_CHANNELS] = {{{mean}}};", f"const float {name}_std[{upper}_CHANNELS] = {{{std}}};",
         "", f"void {name}_prepare(const unsigned char *pixels, float *image)", "{",
         f"    for (int i = 0; i < {upper}_INPUTS; i++) {{",
@@ -109,9 +116,21 @@ def _arguments(call: Call, program: Program, plan: MemoryPlan) -> tuple[list[str
         elif isinstance(a, Channels):
             declared.append(f"static const short from[{len(a.numbers)}] = {{{', '.join(map(str, a.numbers))}}};")
             found.append("from")
+        elif isinstance(a, Places):
+            declared += [
+                f"static const unsigned short {a.name}[{max(1, len(a.numbers))}] = {{",
+                *wrapped(a.numbers),
+                "};",
+            ]
+            found.append(a.name)
         else:
             found.append(_plain(a, program, plan))
     return declared, found
+
+
+def wrapped(places: tuple[int, ...]) -> list[str]:
+    """Lines of whole numbers."""
+    return textwrap.wrap(", ".join(map(str, places or (0,))), 100, initial_indent="    ", subsequent_indent="    ")
 
 
 def _window(window: Window) -> list[str]:

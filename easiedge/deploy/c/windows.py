@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from torch import fx, nn
 
 from easiedge.deploy.c.lowering import Lowering, parameter
 from easiedge.deploy.c.packing import convolution_weights, depthwise_weights
-from easiedge.deploy.c.program import Memory, Value, Window
+from easiedge.deploy.c.program import Channels, Floats, Memory, Places, Value, Window
+
+MOST_PLACES = 1 << 16
 
 
 def convolution(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
@@ -35,14 +38,22 @@ def convolution(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
         x.height, x.width, x.channels // groups, made.height, made.width, made.channels // groups, kernel[0], kernel[1], stride[0],
         stride[1], padding[0], padding[1], dilation[0], dilation[1], groups, low=low, high=high,
     )  # fmt: skip
-    packed = depthwise_weights(weight) if depthwise else convolution_weights(weight, groups)
     job.note(
         f"Conv2d {x} -> {made}, {kernel[0]}x{kernel[1]}{f', {layer.groups} groups' if layer.groups > 1 else ''}{clamp}",
         made.pixels * weight.size,
     )
+    bias = np.zeros(made.channels, dtype=np.float32) if bias is None else bias
+    sparse = not depthwise and is_sparse(weight, window)
+    if job.fixed or sparse:
+        window, x = _inside(job, n, window, x)
+        if depthwise:
+            window = replace(window, groups=x.channels, in_channels=1, out_channels=1)
+        _direct(job, n, window, x, name, weight, bias, made, sparse)
+        return made
+    packed = depthwise_weights(weight) if depthwise else convolution_weights(weight, groups)
     job.call(
         n, "convolve_depthwise" if depthwise else "convolve", window, Memory(x.buffer), job.constant(f"{name}.weight", packed),
-        job.constant(f"{name}.bias", np.zeros(made.channels) if bias is None else bias), Memory(made.buffer),
+        job.constant(f"{name}.bias", bias), Memory(made.buffer),
     )  # fmt: skip
     return made
 
@@ -59,12 +70,56 @@ def linear(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:
     made = job.new_like(n)
     low, high, clamp = job.clamp_behind(n)
     job.note(f"Linear {x} -> {made}{clamp}", weight.size)
+    window, weight = Window(1, 1, x.size, 1, 1, made.size, 1, 1, low=low, high=high), weight[:, :, None, None]
+    bias = np.zeros(made.size, dtype=np.float32) if bias is None else bias
+    if job.fixed or is_sparse(weight, window):
+        _direct(job, n, window, x, name, weight, bias, made, is_sparse(weight, window))
+        return made
     job.call(
-        n, "convolve", Window(1, 1, x.size, 1, 1, made.size, 1, 1, low=low, high=high), Memory(x.buffer),
-        job.constant(f"{name}.weight", convolution_weights(weight[:, :, None, None], 1)),
-        job.constant(f"{name}.bias", np.zeros(made.size) if bias is None else bias), Memory(made.buffer),
+        n, "convolve", window, Memory(x.buffer), job.constant(f"{name}.weight", convolution_weights(weight, 1)),
+        job.constant(f"{name}.bias", bias), Memory(made.buffer),
     )  # fmt: skip
     return made
+
+
+def is_sparse(weight: Floats, window: Window) -> bool:
+    """Whether at least half of the weights ``[out, in, height, width]`` are zero, and 16 bits say where the others are."""
+    reach = (window.in_height + 2 * window.padding_top) * (window.in_width + 2 * window.padding_left)
+    few = 2 * int(np.count_nonzero(weight)) <= weight.size < MOST_PLACES
+    return few and window.groups == 1 and reach * window.in_channels < MOST_PLACES
+
+
+def _direct(
+    job: Lowering, n: fx.Node, window: Window, x: Value, name: str, weight: Floats, bias: Floats, made: Value, sparse: bool
+) -> None:  # fmt: skip
+    """Call a kernel that reads windows inside the image, and weights as they lie or, with ``sparse``, those that are not zero."""
+    lying = weight.transpose(0, 2, 3, 1)
+    if not sparse:
+        constants = job.constant(f"{name}.weight", lying), job.constant(f"{name}.bias", bias)
+        job.call(n, "convolve", window, Memory(x.buffer), *constants, Memory(made.buffer))
+        return
+    outputs, rows, columns, channels = np.nonzero(lying)
+    offsets = (rows * window.dilation_height * window.in_width + columns * window.dilation_width) * window.in_channels
+    starts = np.searchsorted(outputs, np.arange(len(weight) + 1))
+    constants = job.constant(f"{name}.nonzero", lying[lying != 0]), job.constant(f"{name}.bias", bias)
+    job.call(
+        n, "convolve_sparse", window, Places("start", tuple(starts.tolist())), Places("offset", tuple((offsets + channels).tolist())),
+        Memory(x.buffer), *constants, Memory(made.buffer),
+    )  # fmt: skip
+
+
+def _inside(job: Lowering, n: fx.Node, window: Window, x: Value) -> tuple[Window, Value]:
+    """The window and its image, with zeros around it where windows reach outside."""
+    rows = (window.out_height - 1) * window.stride_height + (window.kernel_height - 1) * window.dilation_height + 1
+    columns = (window.out_width - 1) * window.stride_width + (window.kernel_width - 1) * window.dilation_width + 1
+    if not (window.padding_top or window.padding_left or rows > x.height or columns > x.width):
+        return window, x
+    around = job.new(x.channels, rows, columns)
+    job.call(
+        n, "pick", x.height, x.width, x.channels, -window.padding_top, -window.padding_left, 1, 1, rows, columns, x.channels,
+        Channels(tuple(range(x.channels))), Memory(x.buffer), Memory(around.buffer),
+    )  # fmt: skip
+    return replace(window, in_height=rows, in_width=columns, padding_top=0, padding_left=0), around
 
 
 def pooling(job: Lowering, n: fx.Node, options: Mapping[str, Any]) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from easiedge.deploy.export.c_format import C
+from easiedge.deploy.export.c_format import C, FixedC
 from easiedge.deploy.export.engine_format import EngineFormat
 from easiedge.deploy.export.executorch_format import ExecuTorch
 from easiedge.deploy.export.onnx_format import Onnx
@@ -12,7 +12,7 @@ from easiedge.deploy.export.openvino_format import OpenVino
 from easiedge.deploy.export.torch_export_format import TorchExport
 from easiedge.errors import EasiEdgeError
 
-FORMATS: dict[str, EngineFormat] = {f.name: f for f in (Onnx(), OpenVino(), TorchExport(), ExecuTorch(), C())}
+FORMATS: dict[str, EngineFormat] = {f.name: f for f in (Onnx(), OpenVino(), TorchExport(), ExecuTorch(), C(), FixedC())}
 
 
 def chosen_formats(names: Sequence[str]) -> list[EngineFormat]:

@@ -96,8 +96,8 @@ class Run:
 
     @property
     def scope(self) -> str | None:
-        """``global`` or ``layerwise``; None for a run that prunes nothing."""
-        scope = self.config.get("projection.scope")
+        """``global`` or ``layerwise``; None for a run that prunes nothing, or searches."""
+        scope = None if "search" in self.metrics else self.config.get("projection.scope")
         return str(scope) if self.removed("filters") and scope is not None else None
 
     @property

@@ -10,11 +10,13 @@ from networks import random_mask
 from run_with_network import digits, fitted
 
 import easiedge
+from easiedge.model.tiny import cnn1
+from easiedge.search.tq import under, with_digits
 
 pytest.importorskip("ziglang", reason="the extra easiedge[arm] is not installed")
 unicorn = pytest.importorskip("unicorn", reason="the extra easiedge[arm] is not installed")
 
-from arm import AARCH64, CORTEX_M4, Emulated  # noqa: E402
+from arm import AARCH64, ARM1176, CORTEX_M4, Emulated  # noqa: E402
 
 IMAGES = 8
 
@@ -32,7 +34,7 @@ def networks():
     return {"dense": dense, "pruned": compact}, x
 
 
-@pytest.mark.parametrize("processor", [AARCH64, CORTEX_M4], ids=["aarch64", "cortex_m4"])
+@pytest.mark.parametrize("processor", [AARCH64, CORTEX_M4, ARM1176], ids=["aarch64", "cortex_m4", "arm1176"])
 def test_the_same_classes_on_real_images_and_fewer_instructions(networks, processor, tmp_path):
     instructions = {}
     for name, net in networks[0].items():
@@ -90,3 +92,21 @@ def test_zig_also_compiles_for_this_machine(networks, tmp_path, monkeypatch):
         assert (says(write_c(net, x, tmp_path), x) - net(x)).abs().max() < 1e-4
     assert "clang" in compiler.compiler_version(compiler.host_compiler()) and os.environ["CC"]
     assert subprocess.run([*compiler.zig(), "--version"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("processor", [AARCH64, ARM1176], ids=["aarch64", "arm1176"])
+def test_zeros_and_fixed_point_take_fewer_instructions_there(processor, tmp_path):
+    torch.manual_seed(0)
+    dense = cnn1(2, (1, 8, 8)).eval()
+    thin, x = with_digits(under(dense, 0.25), 6).eval(), torch.randn(4, 1, 8, 8)
+    with torch.no_grad():
+        wanted = thin(x)
+    counted = {}
+    for name, net, fixed in (("dense", dense, False), ("thin", thin, False), ("whole", thin, True)):
+        emulated = Emulated(write_c(net, x, tmp_path, name, fixed=fixed), processor, tmp_path, fixed)
+        runs = [emulated.run(image) for image in x]
+        if net is thin:
+            assert (torch.stack([run.logits for run in runs]) - wanted).abs().max() < 1e-3
+        counted[name] = runs[0].instructions
+    assert counted["thin"] < counted["dense"] or processor is AARCH64  # which has vectors for what is dense
+    assert counted["whole"] < 2 * counted["thin"]

@@ -100,6 +100,8 @@ CASES = {
         }.items()
     },
     "without weights": nn.Sequential(nn.AvgPool2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()), "twice": Do(Twice()),
+    "Softmax": Do(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Softmax(dim=1))),
+    "softmax": Do(Function(lambda x: F.softmax(x.flatten(1), dim=-1))),
     "flat": Do(nn.Sequential(nn.MaxPool2d(2, 2, 1), Flat())),
 }  # fmt: skip
 
@@ -163,6 +165,7 @@ def test_every_family_agrees_when_it_was_shrunk(name, tmp_path):
     (Function(lambda x: x.chunk(2, 2)[0]), "something other than an image's channels"),
     (Function(lambda x: x[:, [0, 2]]), "more than slices"),
     (Function(lambda x: x.transpose(1, 2)), "transpose (transpose)"),
+    (nn.Softmax(dim=1), "is not over the classes"),
     (nn.BatchNorm2d(6, track_running_stats=False), "no running statistics"),
 ])  # fmt: skip
 def test_what_c_cannot_hold_is_named_and_no_file_is_there(done, message, tmp_path):

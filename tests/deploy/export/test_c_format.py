@@ -54,8 +54,14 @@ def test_an_export_is_compiled_and_agrees_on_every_test_image(made):
         each["agreement"] == 1.0 and each["max_abs_diff"] < 1e-4 and each["accuracy"] == each["artifact_accuracy"] > 0.5
     )
     assert each["engine"] == "c" and each["version"] and not each["dynamic_batch"]
-    assert set(each["sha256"]) == {"pruned.c", "pruned.h"}
-    assert {p.name for p in (made / "export").iterdir()} == {"pruned.c", "pruned.h", "export.json"}
+    assert set(each["sha256"]) == {"pruned.c", "pruned.h", "pruned.main.c", "pruned.mk"}
+    assert {p.name for p in (made / "export").iterdir()} == {
+        "pruned.c",
+        "pruned.h",
+        "pruned.main.c",
+        "pruned.mk",
+        "export.json",
+    }
     header = made / "export" / "pruned.h"
     assert [macro(header, f"PRUNED_{name}") for name in ("HEIGHT", "WIDTH", "CHANNELS", "CLASSES")] == [8, 8, 1, 10]
 
@@ -66,7 +72,13 @@ def test_large_weights_are_a_file_of_their_own_and_go_with_it(made, monkeypatch)
     assert run(["export", str(made), "--to", "c", "--images", "50"]) == 0
     folder = made / "export"
     weights = folder / "pruned.weights.bin"
-    assert set(entries(made)["pruned.c"]["sha256"]) == {"pruned.c", "pruned.h", "pruned.weights.bin"}
+    assert set(entries(made)["pruned.c"]["sha256"]) == {
+        "pruned.c",
+        "pruned.h",
+        "pruned.weights.bin",
+        "pruned.main.c",
+        "pruned.mk",
+    }
     assert weights.stat().st_size == macro(folder / "pruned.h", "PRUNED_WEIGHT_BYTES")
     assert len((folder / "pruned.c").read_text().splitlines()) < 400
     monkeypatch.setattr(c_format, "MOST_AS_TEXT", 10**6)

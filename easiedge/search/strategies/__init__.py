@@ -1,0 +1,1 @@
+"""Strategies of proposing candidates, one a file."""
