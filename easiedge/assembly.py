@@ -69,6 +69,7 @@ class Parts:
     Attributes:
         network: on the device it will be scored and evaluated on; with weights if ``weights=`` was given.
         weighted: whether it was.
+        pretrained: whether it came with published weights for the very classes of the data, and needs no dense training either.
         device: what is known of the device, if ``device=`` names one.
         directory: the run directory.
         shared: dense training that a sweep does once; None outside a sweep.
@@ -89,6 +90,7 @@ class Parts:
     logger: Logger | None
     device: Device | None
     shared: SharedTraining | None = None
+    pretrained: bool = False
 
 
 def assemble(cfg: DictConfig, ways: Ways = Selection.ways) -> Parts:
@@ -168,6 +170,7 @@ def _assemble(cfg: DictConfig, ways: Ways) -> Parts:
         logger,
         device,
         SharedTraining(Store(shared / "dense"), directory.name) if shared is not None else None,
+        bool(cfg.model.get("pretrained", False)) and getattr(data, "pretrained_classes", False),
     )
 
 
@@ -247,11 +250,15 @@ def make_selection(cfg: DictConfig) -> Selection:
 def make_network(cfg: DictConfig, data: ImageData) -> nn.Module:
     """The network for the data's images and classes, with the weights asked for, on the GPU where there is one.
 
+    Weights from ``weights=`` take the place of those that ``model.pretrained=true`` would download.
+
     Raises:
         ModelError: unknown model, weights that do not fit, or images of a size the network cannot take.
     """
     channels, height, width = data.input_shape
-    builder = instantiate(cfg.model)
+    builder = instantiate(
+        cfg.model, **({"pretrained": False} if cfg.weights is not None and "pretrained" in cfg.model else {})
+    )
     known = inspect.signature(builder).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())
     offered = {"num_classes": data.num_classes, "in_channels": channels, "image_size": height}

@@ -77,6 +77,8 @@ KINDS: dict[str, Kind] = {
     "data.seed": _SEED,
     "data.image_size": whole(1, 1 << 15),
     "data.grey": TRUTH,
+    "data.fit": _TEXT,
+    "data.stream": TRUTH | Kind(lambda v: v == "auto", "auto"),
     "data.val_share": _number(),
     "data.test_share": _number(),
     "model.name": _TEXT,

@@ -28,7 +28,9 @@ _DATA = {
         ("digits", "Digits"),
         ("mnist", "MNIST"),
         ("cifar10", "CIFAR10"),
+        ("cifar100", "CIFAR100"),
         ("image_folder", "ImageFolder"),
+        ("imagenet", "ImageNet"),
     )
 }  # what data._target_ may be
 NETWORKS = ("pruned", "dense")
