@@ -17,20 +17,20 @@ from easiedge.targets import check_targets
 
 NAMES = ("vgg16_cifar100", "resnet56_cifar100", "resnet50_imagenet")
 QUICK = [
-    "method=one_shot", "scoring=l1_magnitude", "scoring.chunk=1.0", "compensation=none", "recipe.train.epochs=1", "recipe.finetune.epochs=1",
-    "calibration.images=8", "trainer.progress=false", "logger=none", "hydra.run.dir=out", "trainer.precision=32-true",
+    "method=one_shot", "scoring=l1_magnitude", "scoring.chunk=1.0", "compensation=none", "recipe.train.epochs=1", "recipe.train.lr=1e-4", "recipe.finetune.epochs=1", "recipe.finetune.lr=1e-4",
+    "+trainer.options.limit_train_batches=2", "+trainer.options.limit_val_batches=1", "calibration.images=8", "trainer.progress=false", "logger=none", "hydra.run.dir=out", "trainer.precision=32-true",
 ]  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 class Original:
-    """What torchvision.datasets.CIFAR100 shows: a hundred classes of 32x32, two training images and one test image each."""
+    """What torchvision.datasets.CIFAR100 shows: a hundred classes of 32x32, two training images each; few test images."""
 
     classes = tuple(f"class {i:02}" for i in range(100))
 
     def __init__(self, root, train, download):
-        count = 200 if train else 100
+        count = 200 if train else 20
         self.data = np.random.default_rng(train).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
         self.targets = [i % 100 for i in range(count)]
 
@@ -53,10 +53,12 @@ def test_the_experiments_compose_for_a_gpu_too(name):
     assert cfg.data._target_.endswith("ImageNet" if "imagenet" in name else "CIFAR100")
 
 
-@pytest.mark.parametrize("name", ["vgg16_cifar100", "resnet56_cifar100"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("vgg16_cifar100", marks=pytest.mark.slow), "resnet56_cifar100"]
+)  # 15 million weights are written time and again
 def test_cifar100_runs(name, tmp_path, monkeypatch):
     monkeypatch.setattr(torchvision.datasets, "CIFAR100", Original)
-    assert run(["prune", f"experiment={name}", "data.root=here", "data.batch_size=50", *QUICK]) == 0
+    assert run(["prune", f"experiment={name}", "data.root=here", "data.batch_size=8", *QUICK]) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["data"] == "cifar100" and metrics["budget"]["achieved"]["macs_removed"] >= 0.5
     network = easiedge.load(tmp_path / "out" / "pruned")
@@ -69,7 +71,7 @@ def test_imagenet_runs_from_published_weights_which_are_not_trained(tmp_path, mo
 
     def offline(name, weights=None, **options):
         made.append((name, weights))
-        return plain(name, weights=None, **({"num_classes": 4} | options))
+        return plain(name, weights=None, ****({"num_classes": 4, "width_per_group": 4} | options))  # thin
 
     for module, name in ((imagenet, "CLASSES"), (torchvision_classifier, "PRETRAINED_CLASSES")):
         monkeypatch.setattr(module, name, 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 FITS = ("squash", "crop")
 DECODER = 2  # part of the cache's key: raise it when the same file decodes to other pixels
@@ -28,19 +28,11 @@ def pixels_of(content: bytes, size: tuple[int, int] | None, grey: bool = False, 
     with Image.open(io.BytesIO(content)) as opened:
         image: Image.Image = _eight_bits(opened).convert("L" if grey else "RGB")
     if size is not None and fit == "crop":
-        image = image.resize(size[::-1], Image.Resampling.BILINEAR, box=_central(image.size, size))
+        image = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR, bleed=(1 - CENTRAL) / 2)
     elif size is not None and image.size != size[::-1]:
         image = image.resize(size[::-1], Image.Resampling.BILINEAR)
     array = np.asarray(image)
     return array[None] if grey else array.transpose(2, 0, 1)
-
-
-def _central(image: tuple[int, int], size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of what ``crop`` keeps of an image (width, height)."""
-    scale = CENTRAL * min(image[0] / size[1], image[1] / size[0])
-    width, height = size[1] * scale, size[0] * scale
-    left, top = (image[0] - width) / 2, (image[1] - height) / 2
-    return left, top, left + width, top + height
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

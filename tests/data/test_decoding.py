@@ -4,10 +4,13 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torchvision import transforms
 
 from easiedge.data.decoding import pixels_of
+from easiedge.data.in_memory import normalise
+from easiedge.deploy.image_input import ImageInput
 
 
 def content(width, height):
@@ -37,6 +40,13 @@ def test_squash_keeps_the_edges_and_crop_does_not():
     Image.fromarray(pixels).save(file, "png")
     assert pixels_of(file.getvalue(), (10, 10))[:, :, 0].min() > 50
     assert pixels_of(file.getvalue(), (10, 10), fit="crop").max() == 0
+
+
+def test_the_network_sees_what_it_was_trained_on(tmp_path):
+    (tmp_path / "x.png").write_bytes(content(70, 50))
+    form = ImageInput((3, 16, 24), (0.0,), (1.0,), ("a", "b"), "crop")
+    pixels = torch.from_numpy(pixels_of(content(70, 50), (16, 24), fit="crop").copy())
+    assert torch.equal(form.read(tmp_path / "x.png"), normalise(pixels[None], (0.0,), (1.0,)))
 
 
 def test_another_shape_is_cut_in_its_own_proportions():
