@@ -71,7 +71,7 @@ def test_imagenet_runs_from_published_weights_which_are_not_trained(tmp_path, mo
 
     def offline(name, weights=None, **options):
         made.append((name, weights))
-        return plain(name, weights=None, ****({"num_classes": 4, "width_per_group": 4} | options))  # thin
+        return plain(name, weights=None, **({"num_classes": 4, "width_per_group": 4} | options))  # thin
 
     for module, name in ((imagenet, "CLASSES"), (torchvision_classifier, "PRETRAINED_CLASSES")):
         monkeypatch.setattr(module, name, 4)

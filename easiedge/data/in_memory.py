@@ -14,6 +14,9 @@ from torch import Tensor
 from easiedge.seeds import numbered_seed
 
 
+LARGE = 64 * 64  # pixels of an image from which each is moved by itself
+
+
 class LazyPixels(Protocol):
     """Pixels uint8 ``[images, channels, height, width]`` that are made when they are asked for."""
 
@@ -89,12 +92,24 @@ def shift_and_flip(pixels: Tensor, generator: torch.Generator, shift: int, flip:
     n, channels, h, w = pixels.shape
     moves = draw_moves(n, generator, shift, flip)
     padded = F.pad(pixels, (shift,) * 4)
+    if h * w >= LARGE:
+        return _one_by_one(padded, moves, h, w)
     rows = moves.top[:, None] + torch.arange(h)
     columns = moves.left[:, None] + torch.arange(w)
     if moves.mirrored is not None:
         columns = torch.where(moves.mirrored[:, None], columns.flip(1), columns)
     index = (rows[:, :, None] * padded.shape[3] + columns[:, None, :]).reshape(n, 1, h * w)
     return padded.flatten(2).gather(2, index.expand(n, channels, h * w)).reshape(pixels.shape)
+
+
+def _one_by_one(padded: Tensor, moves: Moves, height: int, width: int) -> Tensor:
+    """The same by slices, which are faster than picking pixels where images are large."""
+    mirrored = moves.mirrored.tolist() if moves.mirrored is not None else [False] * len(padded)
+    out = torch.empty((*padded.shape[:2], height, width), dtype=padded.dtype)
+    for i, (top, left, mirror) in enumerate(zip(moves.top.tolist(), moves.left.tolist(), mirrored, strict=True)):
+        part = padded[i, :, top : top + height, left : left + width]
+        out[i] = part.flip(2) if mirror else part
+    return out
 
 
 class Batches:
