@@ -100,7 +100,7 @@ def main() -> None:
     for name, pairs in found.items():
         speeds, waits = zip(*pairs, strict=True)
         print(
-            f"| {asked.train or 'none'} | {name} | {statistics.median(speeds):.0f} ({min(speeds):.0f} to {max(speeds):.0f}) | "
+            f"| {asked.train or 'none'} | {name} | {statistics.median(speeds):.1f} ({min(speeds):.1f} to {max(speeds):.1f}) | "
             f"{100 * statistics.median(waits):.1f} % |"
         )
 
