@@ -70,6 +70,7 @@ class Parts:
     Attributes:
         network: on the device it will be scored and evaluated on; with weights if ``weights=`` was given.
         weighted: whether it was.
+        pretrained: whether it came with published weights for the very classes of the data, and needs no dense training either.
         device: what is known of the device, if ``device=`` names one.
         directory: the run directory.
         shared: dense training that a sweep does once; None outside a sweep.
@@ -90,6 +91,7 @@ class Parts:
     logger: Logger | None
     device: Device | None
     shared: SharedTraining | None = None
+    pretrained: bool = False
 
 
 def assemble(cfg: DictConfig, ways: Ways = Selection.ways, budgeted: bool = True) -> Parts:
@@ -175,6 +177,7 @@ def _assemble(cfg: DictConfig, ways: Ways, budgeted: bool) -> Parts:
         logger,
         device,
         SharedTraining(Store(shared / "dense"), directory.name) if shared is not None else None,
+        bool(cfg.model.get("pretrained", False)) and getattr(data, "pretrained_classes", False),
     )
 
 
@@ -266,11 +269,15 @@ def make_selection(cfg: DictConfig) -> Selection:
 def make_network(cfg: DictConfig, data: ImageData) -> nn.Module:
     """The network for the data's images and classes, with the weights asked for, on the GPU where there is one.
 
+    Weights from ``weights=`` take the place of those that ``model.pretrained=true`` would download.
+
     Raises:
         ModelError: unknown model, weights that do not fit, or images of a size the network cannot take.
     """
     channels, height, width = data.input_shape
-    builder = instantiate(cfg.model)
+    builder = instantiate(
+        cfg.model, **({"pretrained": False} if cfg.weights is not None and "pretrained" in cfg.model else {})
+    )
     known = inspect.signature(builder).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())
     offered = {

@@ -19,6 +19,7 @@ WITHOUT_EFFECT = (
     "trainer.timeout",
     "trainer.processes",
     "data.download",
+    "data.stream",
     "hydra",
 )
 """Parts that change no figure of a run: other commands' requests, where figures are logged, what is shown."""

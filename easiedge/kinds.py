@@ -84,6 +84,8 @@ KINDS: dict[str, Kind] = {
     "data.seed": _SEED,
     "data.image_size": whole(1, 1 << 15),
     "data.grey": TRUTH,
+    "data.fit": _TEXT,
+    "data.stream": TRUTH | Kind(lambda v: v == "auto", "auto"),
     "data.val_share": _number(),
     "data.test_share": _number(),
     "data.classes": _list_of(whole(0), "a list of whole numbers, such as [3,8]") | NULL,

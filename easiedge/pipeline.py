@@ -276,7 +276,9 @@ def train_dense(parts: Parts, cfg: DictConfig, clock: Clock) -> None:
         with clock.counts("train"):
             parts.stages.train(parts.network, recipe="train", stage="dense training")
 
-    if parts.shared is None:
+    if parts.pretrained:
+        log.info("the dense network is the published one: it is not trained")
+    elif parts.shared is None:
         fresh()
     else:
         parts.shared(parts.network, parts.stages, fresh)

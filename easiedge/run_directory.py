@@ -29,9 +29,11 @@ _DATA = {
         ("digits", "Digits"),
         ("mnist", "MNIST"),
         ("cifar10", "CIFAR10"),
+        ("cifar100", "CIFAR100"),
         ("image_folder", "ImageFolder"),
         ("breast_cancer", "BreastCancer"),
         ("calcium", "Calcium"),
+        ("imagenet", "ImageNet"),
     )
 }  # what data._target_ may be
 NETWORKS = ("pruned", "dense")

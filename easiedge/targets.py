@@ -25,9 +25,11 @@ OWN: dict[str, tuple[str, ...]] = {
         "easiedge.data.digits.Digits",
         "easiedge.data.mnist.MNIST",
         "easiedge.data.cifar10.CIFAR10",
+        "easiedge.data.cifar100.CIFAR100",
         "easiedge.data.image_folder.ImageFolder",
         "easiedge.data.breast_cancer.BreastCancer",
         "easiedge.data.calcium.Calcium",
+        "easiedge.data.imagenet.ImageNet",
     ),
     "model": (
         "easiedge.model.lenet.lenet",

@@ -214,7 +214,7 @@ def test_score_walks_the_curves_by_turns(finished):
         (["prune", "budget.filters_removed=many"], "not a number"),
         (["prune", "budget.macs_removed=0.999"], "out of reach"),
         (["prune", "budget.latency_ms_max=3"], "needs to know the device"),
-        (["prune", "data=no_such_data"], "cifar10, digits, image_folder, mnist"),
+        (["prune", "data=no_such_data"], "cifar10, cifar100, digits, image_folder, imagenet, mnist"),
         (["prune", "scoring=magic"], "joint_information_gain"),
         (["prune", "no_key=3"], "no_key"),
         (["prune", "seed=x"], "seed=x"),

@@ -188,6 +188,8 @@ def test_colour_size_and_scale_are_those_of_training(tmp_path):
     assert x.shape == (1, 3, 4, 6) and x.dtype == torch.float32
     assert torch.allclose(x[0, :, 0, 0], torch.tensor([1.0, -0.5, 0.1]))
     assert image_input(form.as_json(), tmp_path) == form
+    cropped = ImageInput(form.shape, form.mean, form.std, form.classes, "crop")
+    assert image_input(cropped.as_json(), tmp_path) == cropped and cropped.as_json() != form.as_json()
     with pytest.raises(DataError, match="2 channels"):
         ImageInput((2, 4, 4), (0.5,), (0.5,), ("a",)).read(tmp_path / "x.png")
 
@@ -195,6 +197,7 @@ def test_colour_size_and_scale_are_those_of_training(tmp_path):
 @pytest.mark.parametrize("wrong", [
     {"shape": [3, 4]}, {"shape": [3, -4, 4]}, {"shape": [3, True, 4]}, {"shape": "abc"}, {"mean": ["x"]}, {"std": [0.0]}, {"mean": [0.1, 0.2]},
     {"std": None}, {"mean": [1e308]}, {"std": [1e-308]}, {"mean": [float("inf")]}, {"std": [float("nan")]}, {"mean": [True]},
+    {"fit": "fill"}, {"fit": None}, {"fit": ["crop"]},
 ])  # fmt: skip
 def test_inputs_that_are_no_images_are_refused(wrong, tmp_path):
     about = ImageInput((3, 4, 4), (0.5,), (0.5,), ("a",)).as_json()

@@ -63,7 +63,13 @@ def test_nested_targets_and_tags_are_plain_values_or_refused(tmp_path):
 
 
 def test_data_that_are_elsewhere_say_which_override_gives_them(tmp_path):
-    for name in ("mnist.MNIST", "cifar10.CIFAR10", "image_folder.ImageFolder"):
+    for name in (
+        "mnist.MNIST",
+        "cifar10.CIFAR10",
+        "cifar100.CIFAR100",
+        "image_folder.ImageFolder",
+        "imagenet.ImageNet",
+    ):
         run = configured(tmp_path, _target_=f"easiedge.data.{name}", root=str(tmp_path / "gone"), download=True)
         with pytest.raises(DataError, match=r"data\.root=DIR after the run directory"):
             run_data(run)

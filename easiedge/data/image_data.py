@@ -1,13 +1,15 @@
-"""What all image data sets share: three disjoint parts in memory, as a Lightning data module."""
+"""What all image data sets share: three disjoint parts, in memory or in files, as a Lightning data module."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from easiedge.available_memory import available_memory
 from easiedge.data.in_memory import Batches, Images, normalise
 from easiedge.data.split import draw_stratified
 from easiedge.errors import DataError
@@ -21,6 +23,7 @@ class ImageData(pl.LightningDataModule):
     Attributes:
         mean, std: of each channel, for normalisation.
         shift, flip: augmentation of training images: largest move in pixels, and mirroring of half of them.
+        fit: how images of other proportions become squares, see `easiedge.data.decoding.pixels_of`.
         class_names: names of the classes in the order of their labels.
         train, val, test: the parts; training never sees ``val``, nothing but the closing figures sees ``test``.
     """
@@ -29,6 +32,7 @@ class ImageData(pl.LightningDataModule):
     val: Images
     test: Images
     class_names: Sequence[str]
+    fit: str = "squash"
 
     def __init__(
         self,
@@ -105,9 +109,10 @@ class ImageData(pl.LightningDataModule):
         """
         if batch_size < 1:
             raise DataError(f"calibration.batch_size={batch_size} must be at least 1")
-        chosen = self.train.take(draw_stratified(self.train.labels, images, seed))
-        x = normalise(chosen.pixels, self.mean, self.std)
-        return list(zip(torch.split(x, batch_size), torch.split(chosen.labels, batch_size), strict=True))
+        index = draw_stratified(self.train.labels, images, seed)
+        self._check_fits(images, "calibration.images")
+        x, labels = normalise(self.train.pixels[index], self.mean, self.std), self.train.labels[index]
+        return list(zip(torch.split(x, batch_size), torch.split(labels, batch_size), strict=True))
 
     def evaluation_batches(
         self, split: str, images: int | None = None, seed: int = 0, section: str = "fidelity"
@@ -115,7 +120,7 @@ class ImageData(pl.LightningDataModule):
         """Images of ``"val"`` or ``"test"`` for accuracies: all, or a random draw with classes even; ``section`` asked for them.
 
         Raises:
-            DataError: unknown split, or fewer images than asked for.
+            DataError: unknown split, fewer images than asked for, or more than fit into memory.
         """
         parts = {"val": self.val, "test": self.test}
         if split not in parts:
@@ -123,4 +128,14 @@ class ImageData(pl.LightningDataModule):
         part = parts[split]
         if images is not None:
             part = part.take(draw_stratified(part.labels, images, seed, f"{section}.images"))
+        self._check_fits(len(part), f"{section}.images")
         return list(Batches(part, 500, self.mean, self.std))
+
+    def _check_fits(self, images: int, key: str) -> None:
+        """Refuse to hold more images, in float32, than memory does: those of a streamed data set may be many."""
+        needed, available = 4 * images * math.prod(self.input_shape), available_memory(torch.device("cpu"))
+        if available is not None and needed > available:
+            raise DataError(
+                f"{images} images of {'x'.join(map(str, self.input_shape))} take {needed / 1e9:.1f} GB at once, and {available / 1e9:.1f} GB "
+                f"of memory are available: ask for fewer, {key}=1000 for example"
+            )

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import struct
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from torch import Tensor
 
+from easiedge.data.decoding import DECODER, pixels_of
 from easiedge.data.in_memory import Images
+from easiedge.data.streamed import FilePixels
 from easiedge.errors import DataError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 LARGEST = 256 << 20  # bytes of one image file, unpacked
-DECODER = 2  # part of the cache's key: raise it when the same file decodes to other pixels
 
 
 class ImageFiles:
@@ -36,8 +36,7 @@ class ImageFiles:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser()
         if self.root.is_dir():
-            files = [p for p in self.root.rglob("*") if p.is_file()]
-            self._stamp = {p.relative_to(self.root).as_posix(): (p.stat().st_size, p.stat().st_mtime_ns) for p in files}
+            self._stamp = dict(_stamps(self.root))
             self._read: Callable[[str], bytes] = lambda name: (self.root / name).read_bytes()
         elif self.root.is_file():
             self._open_archive()
@@ -45,8 +44,8 @@ class ImageFiles:
             raise DataError(
                 f"data.root={self.root} does not exist: give a folder (or .zip) with one folder of images per class"
             )
-        visible = [n for n in self._stamp if not any(part.startswith((".", "__")) for part in PurePosixPath(n).parts)]
-        self.names = sorted(n for n in visible if PurePosixPath(n).suffix.lower() in SUFFIXES)
+        visible = (n for n in self._stamp if not any(part.startswith((".", "__")) for part in _parts(n)))
+        self.names = sorted(n for n in visible if n.lower().endswith(SUFFIXES))
         if not self.names:
             raise DataError(
                 f"data.root={self.root} holds no images: give a folder (or .zip) with one folder of images per class"
@@ -64,29 +63,29 @@ class ImageFiles:
 
     def classes(self, within: str = "") -> dict[str, list[str]]:
         """Names of the images in each class folder directly below ``within`` (or below the one folder that holds it all)."""
-        prefix = PurePosixPath(within)
+        prefix = _parts(within)
         found: dict[str, list[str]] = {}
         for name in self.names:
-            path = PurePosixPath(name)
-            if path.is_relative_to(prefix) and len(path.relative_to(prefix).parts) >= 2:
-                found.setdefault(path.relative_to(prefix).parts[0], []).append(name)
+            parts = _parts(name)
+            if len(parts) >= len(prefix) + 2 and parts[: len(prefix)] == prefix:
+                found.setdefault(parts[len(prefix)], []).append(name)
         return found
 
     def top(self) -> str:
         """The single top folder that holds everything, as archives often have; empty if there are several."""
-        tops = {PurePosixPath(n).parts[0] if len(PurePosixPath(n).parts) > 1 else "" for n in self.names}
+        tops = {parts[0] if len(parts) > 1 else "" for parts in map(_parts, self.names)}
         return tops.pop() if len(tops) == 1 else ""
 
-    def decode(self, names: Sequence[str], size: int | None, grey: bool = False) -> np.ndarray:  # type: ignore[type-arg]
+    def decode(self, names: Sequence[str], size: int | None, grey: bool = False, fit: str = "squash") -> np.ndarray:  # type: ignore[type-arg]
         """Pixels uint8 ``[images, channels, size, size]``; from the cache when the files have not changed.
 
         Colour, grey, palette and transparent images all become RGB (or grey).  ``size`` None keeps the files' own size,
-        which all must share.
+        which all must share; ``fit`` is that of `pixels_of`.
 
         Raises:
             DataError: an image cannot be read (it is named), or sizes differ.
         """
-        where = self._cache_file(names, size, grey)
+        where = self._cache_file(names, size, grey, fit)
         if where.is_file():
             try:
                 cached = np.load(
@@ -96,7 +95,7 @@ class ImageFiles:
                     return np.array(cached)
             except (ValueError, OSError, EOFError, OverflowError, SyntaxError):
                 pass  # damaged: decoded again below
-        first = self._decode_one(names[0], size, grey)
+        first = self.decode_one(names[0], size, grey, fit)
         try:
             pixels = np.empty((len(names), *first.shape), dtype=np.uint8)
         except (MemoryError, ValueError) as error:
@@ -105,7 +104,7 @@ class ImageFiles:
             ) from error
 
         def fill(i: int) -> None:
-            one = self._decode_one(names[i], size, grey)
+            one = self.decode_one(names[i], size, grey, fit)
             if one.shape != first.shape:
                 raise DataError(
                     f"{names[i]} is {one.shape[1]}x{one.shape[2]}, the images before it {first.shape[1]}x{first.shape[2]}: set data.image_size="
@@ -118,44 +117,32 @@ class ImageFiles:
         _store(where, pixels)
         return pixels
 
-    def _decode_one(self, name: str, size: int | None, grey: bool) -> np.ndarray:  # type: ignore[type-arg]
+    def decode_one(self, name: str, size: int | None, grey: bool, fit: str = "squash") -> np.ndarray:  # type: ignore[type-arg]
+        """Pixels uint8 ``[channels, size, size]`` of one file.
+
+        Raises:
+            DataError: it cannot be read.
+        """
         try:
             if self._stamp[name][0] > LARGEST:
                 raise ValueError(f"it has over {LARGEST >> 20} MB")
-            return pixels_of(self._read(name), None if size is None else (size, size), grey)
+            return pixels_of(self._read(name), None if size is None else (size, size), grey, fit)
         except Exception as error:  # decoders and archives raise a dozen kinds on damaged files
             raise DataError(
                 f"image {name} in {self.root} cannot be read ({error}): remove or replace the file"
             ) from error
 
-    def _cache_file(self, names: Sequence[str], size: int | None, grey: bool) -> Path:
-        key = hashlib.sha256(
-            repr((DECODER, str(self.root.resolve()), size, grey, [(n, self._stamp[n]) for n in names])).encode()
-        ).hexdigest()
+    def stamps(self, names: Sequence[str]) -> str:
+        """SHA-256 of where the files are, and of their names, sizes and times (in an archive: checksums): they decide the pixels."""
+        found = hashlib.sha256(repr((DECODER, str(self.root.resolve()))).encode())
+        for name in names:
+            found.update(repr((name, self._stamp[name])).encode())
+        return found.hexdigest()
+
+    def _cache_file(self, names: Sequence[str], size: int | None, grey: bool, fit: str) -> Path:
+        key = hashlib.sha256(repr((self.stamps(names), size, grey, fit)).encode()).hexdigest()
         base = os.environ.get("EASIEDGE_CACHE") or Path.home() / ".cache" / "easiedge"
         return Path(base) / f"images-{key[:32]}.npy"
-
-
-def pixels_of(content: bytes, size: tuple[int, int] | None, grey: bool = False) -> np.ndarray:  # type: ignore[type-arg]
-    """Pixels uint8 ``[channels, height, width]`` of an image file, resized to ``size`` (height, width) unless None.
-
-    Raises whatever Pillow does on files that it cannot read.
-    """
-    with Image.open(io.BytesIO(content)) as opened:
-        image: Image.Image = _eight_bits(opened).convert("L" if grey else "RGB")
-    if size is not None and image.size != size[::-1]:
-        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-    array = np.asarray(image)
-    return array[None] if grey else array.transpose(2, 0, 1)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Bring 16-bit grey to 8 bits by its upper byte; Pillow's own conversion would clip everything above 255 to white."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("its 32-bit pixels have no fixed range, save it with 8 or 16 bits")
-    return image
 
 
 def _store(where: Path, pixels: np.ndarray) -> None:  # type: ignore[type-arg]
@@ -172,10 +159,42 @@ def _store(where: Path, pixels: np.ndarray) -> None:  # type: ignore[type-arg]
             Path(temporary).unlink(missing_ok=True)
 
 
+def _stamps(folder: Path, within: str = "") -> Iterator[tuple[str, tuple[int, int]]]:
+    """Relative path, and size and time of last change (ns), of every file below; folders that are links are not entered."""
+    try:
+        entries = list(os.scandir(folder))
+    except PermissionError:  # a folder of somebody else's, such as lost+found
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _stamps(Path(entry.path), f"{within}{entry.name}/")
+        elif entry.is_file():
+            about = entry.stat()
+            yield f"{within}{entry.name}", (about.st_size, about.st_mtime_ns)
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.split("/") if part not in ("", ".")]
+
+
 def load_classes(
-    files: ImageFiles, classes: dict[str, list[str]], class_names: Sequence[str], size: int | None, grey: bool = False
-) -> Images:
-    """The images of the class folders, labelled by the position of their class in ``class_names``."""
+    files: ImageFiles, classes: dict[str, list[str]], class_names: Sequence[str], size: int | None, grey: bool = False,
+    fit: str = "squash",
+) -> Images:  # fmt: skip
+    """The images of the class folders, labelled by the position of their class in ``class_names``; decoded now, and held."""
+    names, labels = _labelled(classes, class_names)
+    return Images(torch.from_numpy(files.decode(names, size, grey, fit)), labels)
+
+
+def stream_classes(
+    files: ImageFiles, classes: dict[str, list[str]], class_names: Sequence[str], size: int, grey: bool = False,
+    fit: str = "squash",
+) -> Images:  # fmt: skip
+    """The same images, each decoded whenever it is asked for."""
+    names, labels = _labelled(classes, class_names)
+    return Images(FilePixels(files, names, size, grey, fit), labels)
+
+
+def _labelled(classes: dict[str, list[str]], class_names: Sequence[str]) -> tuple[list[str], Tensor]:
     names = [n for c in class_names for n in classes.get(c, [])]
-    labels = [i for i, c in enumerate(class_names) for _ in classes.get(c, [])]
-    return Images(torch.from_numpy(files.decode(names, size, grey)), torch.tensor(labels))
+    return names, torch.tensor([i for i, c in enumerate(class_names) for _ in classes.get(c, [])])

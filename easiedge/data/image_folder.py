@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from easiedge.data.decoding import FITS
 from easiedge.data.image_data import ImageData
-from easiedge.data.image_files import ImageFiles, load_classes
+from easiedge.data.image_files import ImageFiles, load_classes, stream_classes
 from easiedge.data.in_memory import Images
 from easiedge.data.split import stratified
+from easiedge.data.streamed import streams
 from easiedge.errors import DataError
 
 PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: part
@@ -19,13 +21,15 @@ class ImageFolder(ImageData):
     """``root/<class>/*``, split by seed; or ``root/train/<class>/*`` with ``val`` (or ``valid``) and ``test`` beside it.
 
     Missing parts are split off the training images, stratified by class: ``test_share`` first, then ``val_share`` of the rest.
-    Images are resized to ``image_size`` squares and may be grey, palette or transparent; ``grey`` keeps one channel.
+    Images are resized to ``image_size`` squares (``fit``: the whole, squashed, or the central part, cropped) and may be grey,
+    palette or transparent; ``grey`` keeps one channel.  ``stream`` decodes them again and again as they are needed and holds
+    none; ``"auto"`` does so where all of them would take more than a quarter of the available memory.  Batches are the same.
     """
 
     def __init__(
         self, root: str, *, image_size: int = 64, grey: bool = False, val_share: float = 0.15, test_share: float = 0.15,
         batch_size: int = 32, seed: int = 0, split_seed: int = 0, shift: int = 4, flip: bool = True,
-        mean: Sequence[float] | None = None, std: Sequence[float] | None = None,
+        mean: Sequence[float] | None = None, std: Sequence[float] | None = None, fit: str = "squash", stream: bool | str = "auto",
     ) -> None:  # fmt: skip
         default_mean, default_std = ((0.45,), (0.226,)) if grey else (IMAGENET_MEAN, IMAGENET_STD)
         super().__init__(
@@ -36,32 +40,44 @@ class ImageFolder(ImageData):
                 raise DataError(f"data.{name}={share} is outside (0, 1): give the share of images to set aside")
         if image_size < 1:
             raise DataError(f"data.image_size={image_size} must be at least 1")
+        if fit not in FITS:
+            raise DataError(f"data.fit={fit} is unknown: choose {' or '.join(FITS)}")
+        if not isinstance(stream, bool) and stream != "auto":
+            raise DataError(f"data.stream={stream} is unknown: choose true, false or auto")
+        self.fit, self.stream = fit, stream
         self.root, self.image_size, self.grey = Path(root).expanduser(), image_size, grey
         self.val_share, self.test_share, self.split_seed = val_share, test_share, split_seed
 
     def prepare(self) -> None:
-        """Find the classes, decode, and split what is not split by folder."""
+        """Find the classes, decode (unless that is left for later), and split what is not split by folder."""
         files = ImageFiles(self.root)
-        base = files.top()
-        base = "" if base in PARTS or not files.classes(base) else base
-        classes = files.classes(base)
-        prefix = f"{base}/" if base else ""
-        inside = {folder: files.classes(f"{prefix}{folder}") for folder in classes}
-        if not inside.get("train") and inside and all(folder in PARTS and found for folder, found in inside.items()):
-            raise DataError(
-                f"data.root={self.root} has {', '.join(f'{folder}/' for folder in inside)} and no images in train/<class>/: the training "
-                "images are missing"
-            )
-        parts = self._parts(inside) if inside.get("train") else {"train": classes}
+        parts = self._find(files)
         self.class_names = sorted(parts["train"])
         self._check(parts)
-        loaded = {p: load_classes(files, c, self.class_names, self.image_size, self.grey) for p, c in parts.items()}
+        images = sum(len(names) for classes in parts.values() for names in classes.values())
+        streamed = streams(self.stream, images * (1 if self.grey else 3) * self.image_size**2)
+        make = stream_classes if streamed else load_classes
+        loaded = {p: make(files, c, self.class_names, self.image_size, self.grey, self.fit) for p, c in parts.items()}
         train = loaded["train"]
         if "test" not in loaded:
             train, loaded["test"] = self._split(train, self.test_share)
         if "val" not in loaded:
             train, loaded["val"] = self._split(train, self.val_share)
         self.train, self.val, self.test = train, loaded["val"], loaded["test"]
+
+    def _find(self, files: ImageFiles) -> dict[str, dict[str, list[str]]]:
+        """File names by part (``train``, and ``val`` and ``test`` where they are there) and class."""
+        base = files.top()
+        base = "" if base in PARTS or not files.classes(base) else base
+        classes = files.classes(base)
+        prefix = f"{base}/" if base else ""
+        inside = {folder: files.classes(f"{prefix}{folder}") if folder in PARTS else {} for folder in classes}
+        if not inside.get("train") and inside and all(folder in PARTS and found for folder, found in inside.items()):
+            raise DataError(
+                f"data.root={self.root} has {', '.join(f'{folder}/' for folder in inside)} and no images in train/<class>/: the training "
+                "images are missing"
+            )
+        return self._parts(inside) if inside.get("train") else {"train": classes}
 
     def _parts(self, inside: dict[str, dict[str, list[str]]]) -> dict[str, dict[str, list[str]]]:
         """The classes of each part, where ``train`` is a folder of class folders; anything beside the parts is a mistake."""

@@ -1,9 +1,11 @@
-"""Small image sets in memory: uint8 tensors, vectorised augmentation, batches that depend on nothing but seed and epoch."""
+"""Image sets, in memory or in files: vectorised augmentation, batches that depend on nothing but seed and epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -11,17 +13,36 @@ from torch import Tensor
 
 from easiedge.seeds import numbered_seed
 
+LARGE = 64 * 64  # pixels of an image from which each is moved by itself
+
+
+class LazyPixels(Protocol):
+    """Pixels uint8 ``[images, channels, height, width]`` that are made when they are asked for."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of all of them."""
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """Those at ``index``, int64 ``[n]``."""
+
+    def part(self, index: Tensor) -> LazyPixels:
+        """Those at ``index``, not made yet."""
+
+    def stream(self, parts: Iterable[Tensor]) -> Generator[Tensor]:
+        """Those at each index of ``parts``, one after the other; some are made ahead."""
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
     """Images and labels.
 
     Attributes:
-        pixels: uint8 ``[images, channels, height, width]``.
+        pixels: uint8 ``[images, channels, height, width]``; either way ``pixels[index]`` is a tensor.
         labels: int64 ``[images]``.
     """
 
-    pixels: Tensor
+    pixels: Tensor | LazyPixels
     labels: Tensor
 
     def __len__(self) -> int:
@@ -29,27 +50,67 @@ class Images:
 
     def take(self, index: Tensor) -> Images:
         """The images at ``index``."""
-        return Images(self.pixels[index], self.labels[index])
+        pixels = self.pixels
+        return Images(pixels[index] if isinstance(pixels, Tensor) else pixels.part(index), self.labels[index])
+
+    def stream(self, parts: Iterable[Tensor]) -> Generator[Tensor]:
+        """Pixels at each index of ``parts``, one after the other."""
+        if isinstance(self.pixels, Tensor):
+            yield from (self.pixels[index] for index in parts)
+        else:
+            yield from self.pixels.stream(parts)
 
 
 def normalise(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """``(pixels / 255 - mean) / std`` in float32, ``[batch, channels, h, w]``."""
     m, s = (torch.tensor(v, dtype=torch.float32).view(-1, 1, 1) * 255 for v in (mean, std))
-    return (pixels.float() - m) / s
+    return (
+        pixels.to(torch.float32, copy=True).sub_(m).div_(s)
+    )  # in place: a batch of large images has a hundred megabytes
+
+
+class Moves(NamedTuple):
+    """Where augmented images go.
+
+    Attributes:
+        top, left: int64 ``[images]``, 0 to twice the largest shift, which stands for no move in the middle.
+        mirrored: bool ``[images]``, or None for none.
+    """
+
+    top: Tensor
+    left: Tensor
+    mirrored: Tensor | None
+
+
+def draw_moves(count: int, generator: torch.Generator, shift: int, flip: bool) -> Moves:
+    """For ``count`` images: each by up to ``shift`` pixels, and half of them mirrored."""
+    top, left = torch.randint(0, 2 * shift + 1, (2, count), generator=generator)
+    return Moves(top, left, torch.rand(count, generator=generator) < 0.5 if flip else None)
 
 
 def shift_and_flip(pixels: Tensor, generator: torch.Generator, shift: int, flip: bool) -> Tensor:
     """Move each image by up to ``shift`` pixels, zeros coming in, and mirror half of them; all images at once."""
     n, channels, h, w = pixels.shape
+    moves = draw_moves(n, generator, shift, flip)
     padded = F.pad(pixels, (shift,) * 4)
-    top, left = torch.randint(0, 2 * shift + 1, (2, n), generator=generator)
-    rows = top[:, None] + torch.arange(h)
-    columns = left[:, None] + torch.arange(w)
-    if flip:
-        mirrored = torch.rand(n, generator=generator) < 0.5
-        columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+    if h * w >= LARGE:
+        return _one_by_one(padded, moves, h, w)
+    rows = moves.top[:, None] + torch.arange(h)
+    columns = moves.left[:, None] + torch.arange(w)
+    if moves.mirrored is not None:
+        columns = torch.where(moves.mirrored[:, None], columns.flip(1), columns)
     index = (rows[:, :, None] * padded.shape[3] + columns[:, None, :]).reshape(n, 1, h * w)
     return padded.flatten(2).gather(2, index.expand(n, channels, h * w)).reshape(pixels.shape)
+
+
+def _one_by_one(padded: Tensor, moves: Moves, height: int, width: int) -> Tensor:
+    """The same by slices, which are faster than picking pixels where images are large."""
+    mirrored = moves.mirrored.tolist() if moves.mirrored is not None else [False] * len(padded)
+    out = torch.empty((*padded.shape[:2], height, width), dtype=padded.dtype)
+    for i, (top, left, mirror) in enumerate(zip(moves.top.tolist(), moves.left.tolist(), mirrored, strict=True)):
+        part = padded[i, :, top : top + height, left : left + width]
+        out[i] = part.flip(2) if mirror else part
+    return out
 
 
 class Batches:
@@ -84,15 +145,24 @@ class Batches:
         return sizes
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self.after(0)
+
+    def after(self, position: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The next pass without its first ``position`` batches, of which the random moves are drawn and no pixels made."""
         generator = torch.Generator().manual_seed(numbered_seed(self.seed, self.epoch))
         order = (
             torch.randperm(len(self.images), generator=generator) if self.shuffle else torch.arange(len(self.images))
         )
         parts = torch.split(order, self._sizes())
-        for number, index in enumerate(parts, 1):
-            pixels = self.images.pixels[index]
-            if self.shift or self.flip:
-                pixels = shift_and_flip(pixels, generator, self.shift, self.flip)
-            if self.shuffle and number == len(parts):  # looking at the first batches is no epoch
-                self.epoch += 1
-            yield normalise(pixels, self.mean, self.std), self.images.labels[index]
+        moving = bool(self.shift or self.flip)
+        for index in parts[:position] if moving else ():
+            draw_moves(len(index), generator, self.shift, self.flip)
+        if self.shuffle and position >= len(parts):
+            self.epoch += 1
+        with closing(self.images.stream(parts[position:])) as drawn:
+            for number, (index, pixels) in enumerate(zip(parts[position:], drawn, strict=True), position + 1):
+                if moving:
+                    pixels = shift_and_flip(pixels, generator, self.shift, self.flip)
+                if self.shuffle and number == len(parts):  # looking at the first batches is no epoch
+                    self.epoch += 1
+                yield normalise(pixels, self.mean, self.std), self.images.labels[index]

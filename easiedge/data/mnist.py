@@ -49,18 +49,17 @@ class MNIST(ImageData):
         if self._find(FILES["train"][0]) is None:
             self._fetch()
         parts = {
-            part: Images(self._read(images)[:, None], self._read(labels).long())
-            for part, (images, labels) in FILES.items()
+            part: (self._read(images)[:, None], self._read(labels).long()) for part, (images, labels) in FILES.items()
         }
-        for part, found in parts.items():
-            self._check(part, found)
-        train, val = stratified(parts["train"].labels, 0.1, self.split_seed)
-        self.train, self.val, self.test = parts["train"].take(train), parts["train"].take(val), parts["test"]
+        for part, (pixels, labels) in parts.items():
+            self._check(part, pixels, labels)
+        every, self.test = Images(*parts["train"]), Images(*parts["test"])
+        train, val = stratified(every.labels, 0.1, self.split_seed)
+        self.train, self.val = every.take(train), every.take(val)
         self.class_names = [str(d) for d in range(10)]
 
-    def _check(self, part: str, found: Images) -> None:
+    def _check(self, part: str, pixels: Tensor, labels: Tensor) -> None:
         """Refuse images and labels that do not belong together or are none of digits."""
-        pixels, labels = found.pixels, found.labels
         if pixels.ndim != 4 or labels.ndim != 1 or len(pixels) != len(labels) or not len(labels) or 0 in pixels.shape:
             raise DataError(
                 f"data.root={self.root}: {FILES[part][0]} holds {list(pixels.shape)} and {FILES[part][1]} {list(labels.shape)}, which are no images "

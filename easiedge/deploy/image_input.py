@@ -1,6 +1,6 @@
 """How image files become a network's input, and what its outputs are called: all that is needed to use it.
 
-x = (pixels / 255 - mean) / std        pixels: uint8, RGB or grey, resized to the input's height and width (bilinear)
+x = (pixels / 255 - mean) / std        pixels: uint8, RGB or grey, resized to the input's height and width (bilinear), the whole image or a central part
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from easiedge.data.image_files import pixels_of
+from easiedge.data.decoding import FITS, pixels_of
 from easiedge.data.in_memory import normalise
 from easiedge.errors import DataError, ModelError
 from easiedge.plain_values import is_number, is_whole
@@ -29,12 +29,14 @@ class ImageInput:
         shape: channels, height, width.
         mean, std: of each channel (or one for all), for pixels in [0, 1].
         classes: names of the outputs, in order.
+        fit: how an image of other proportions becomes one of ``shape``, see `easiedge.data.decoding.pixels_of`.
     """
 
     shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...]
+    fit: str = "squash"
 
     def __post_init__(self) -> None:
         """Refuse what describes no images."""
@@ -44,6 +46,10 @@ class ImageInput:
             raise ModelError(
                 f"an input of shape {list(self.shape)}, mean {self.mean} and std {self.std} is no image: save the network again with the "
                 "right ones"
+            )
+        if self.fit not in FITS:
+            raise ModelError(
+                f"an input's fit is {str(self.fit)[:40]!r}, which is none of {', '.join(FITS)}: save it with one of them"
             )
         if not {len(self.mean), len(self.std)} <= {1, self.shape[0]}:
             raise ModelError(
@@ -55,7 +61,8 @@ class ImageInput:
         colour = {1: "grey", 3: "RGB"}.get(self.shape[0], "channels")
         return {
             "input": {
-                "shape": list(self.shape), "colour": colour, "resize": "bilinear", "scale": "pixels / 255",
+                "shape": list(self.shape), "colour": colour, "resize": "bilinear", "fit": self.fit,
+                "scale": "pixels / 255",
                 "mean": list(self.mean), "std": list(self.std),
             },
             "classes": list(self.classes),
@@ -72,7 +79,7 @@ class ImageInput:
                 f"the network takes {self.shape[0]} channels, which image files do not have: use it from Python"
             )
         try:
-            pixels = pixels_of(Path(path).read_bytes(), self.shape[1:], grey=self.shape[0] == 1)
+            pixels = pixels_of(Path(path).read_bytes(), self.shape[1:], grey=self.shape[0] == 1, fit=self.fit)
         except Exception as error:  # decoders raise a dozen kinds on damaged files
             reason = getattr(error, "strerror", None) or str(error).partition(" <")[0] or type(error).__name__
             raise DataError(f"{path} cannot be read as an image ({reason})") from error
@@ -90,7 +97,8 @@ def image_input(provenance: Mapping[str, Any], where: str | Path) -> ImageInput:
         if not isinstance(classes, list | tuple):
             raise TypeError("classes are no list")
         shape, mean, std = (tuple(given[name]) for name in ("shape", "mean", "std"))
-        return ImageInput(shape, mean, std, tuple(str(name) for name in classes))  # type: ignore[arg-type]
+        fit = given.get("fit", "squash")  # earlier artifacts know no other
+        return ImageInput(shape, mean, std, tuple(str(name) for name in classes), fit)  # type: ignore[arg-type]
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"the network in {where} does not say how its images are prepared: prune again with this version of easiedge, or save it "

@@ -31,6 +31,8 @@ class UndigestibleError(TypeError):
 def digest(*values: Any) -> str:
     """64 hexadecimal digits of ``values``: numbers, texts, tensors, networks, and lists, mappings and dataclasses of them.
 
+    An object of another kind stands for what its method ``digestible()`` returns, such as the names and times of files.
+
     Raises:
         UndigestibleError: anything else.
     """
@@ -94,6 +96,9 @@ def _add(found: Any, value: Any) -> None:
     elif is_dataclass(value) and not isinstance(value, type):
         _text(found, "dataclass", f"{type(value).__module__}.{type(value).__qualname__} {len(fields(value))}")
         _all(found, (part for f in fields(value) for part in (f.name, getattr(value, f.name))))
+    elif callable(content := getattr(value, "digestible", None)) and not isinstance(value, type):
+        _text(found, "object", f"{type(value).__module__}.{type(value).__qualname__}")
+        _add(found, content())
     else:
         raise UndigestibleError(f"{type(value).__module__}.{type(value).__qualname__}")
 

@@ -38,7 +38,7 @@ def network_provenance(parts: Parts, cfg: DictConfig, mask: FilterMask | None = 
 
 def form_of(data: ImageData) -> ImageInput:
     """What the data say about the network's input."""
-    return ImageInput(data.input_shape, tuple(data.mean), tuple(data.std), tuple(map(str, data.class_names)))
+    return ImageInput(data.input_shape, tuple(data.mean), tuple(data.std), tuple(map(str, data.class_names)), data.fit)
 
 
 def input_of(data: ImageData, provenance: Mapping[str, Any], where: Path) -> ImageInput:
@@ -51,7 +51,7 @@ def input_of(data: ImageData, provenance: Mapping[str, Any], where: Path) -> Ima
     if "input" in provenance:
         known = image_input(provenance, where)
         for name, mine, theirs in (
-            (f, getattr(known, f), getattr(form, f)) for f in ("shape", "mean", "std", "classes")
+            (f, getattr(known, f), getattr(form, f)) for f in ("shape", "mean", "std", "classes", "fit")
         ):
             if mine != theirs:
                 raise DataError(

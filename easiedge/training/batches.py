@@ -58,7 +58,8 @@ class SizedBatches(Batches):
     def __iter__(self) -> Iterator[Any]:
         skipped, self._skipped = self._skipped, 0
         self.epoch_of_pass = self.epoch
-        yield from map(own_part_of, islice(self.batches, skipped, None))
+        after = getattr(self.batches, "after", None)  # of batches that need not make what is skipped
+        yield from map(own_part_of, islice(self.batches, skipped, None) if after is None else after(skipped))
 
     @property
     def epoch(self) -> int:

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 path, *files = sys.argv[1:]
 session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -13,7 +13,10 @@ about = json.loads(session.get_modelmeta().custom_metadata_map["easiedge"])
 form, (channels, height, width) = about["input"], about["input"]["shape"]
 
 for file in files:
-    image = Image.open(file).convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.BILINEAR)
+    image = Image.open(file).convert("L" if channels == 1 else "RGB")
+    if form.get("fit") == "crop":  # the central 0.875 of the largest part with the input's proportions
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR, bleed=0.0625)
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, dtype=np.float32).reshape(height, width, channels) / 255
     x = ((pixels - form["mean"]) / form["std"]).astype(np.float32).transpose(2, 0, 1)[None]
     logits = session.run(None, {"images": x})[0][0]

@@ -8,7 +8,6 @@ import torch
 import torchvision
 from PIL import Image
 
-import easiedge.data.cifar10 as module
 from easiedge.data.cifar10 import CIFAR10
 from easiedge.errors import DataError
 
@@ -32,7 +31,7 @@ def ready(root, **options):
 @pytest.fixture
 def two(monkeypatch):
     """Validation files a class; the real number needs thousands of files."""
-    monkeypatch.setattr(module, "VALIDATION_FILES", 2)
+    monkeypatch.setattr(CIFAR10, "validation_files", 2)
 
 
 def test_validation_is_the_last_files_of_each_class(tmp_path, two):

@@ -130,7 +130,7 @@ def test_the_second_time_nothing_is_decoded(folder, cache, monkeypatch):
     files = ImageFiles(folder)
     first = files.decode(files.names, 6)
     assert len(list(cache.glob("*.npy"))) == 1
-    monkeypatch.setattr(ImageFiles, "_decode_one", None)
+    monkeypatch.setattr(ImageFiles, "decode_one", None)
     again = ImageFiles(folder)
     assert np.array_equal(again.decode(again.names, 6), first)
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import easiedge.data.in_memory as module
 from easiedge.data.in_memory import Batches, Images, normalise, shift_and_flip
 
 
@@ -91,6 +92,16 @@ def test_shift_and_flip_is_pad_crop_and_mirror(shape, shift, flip):
         ]
         candidates = crops + ([c.flip(2) for c in crops] if flip else [])
         assert any(torch.equal(moved, c) for c in candidates)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_large_images_move_as_small_ones_do(flip, monkeypatch):
+    pixels = torch.randint(1, 256, (7, 3, 6, 5), dtype=torch.uint8)
+    found = []
+    for large in (0, 31):
+        monkeypatch.setattr(module, "LARGE", large)
+        found.append(shift_and_flip(pixels, torch.Generator().manual_seed(5), 2, flip))
+    assert torch.equal(*found) and found[0].stride() == found[1].stride()
 
 
 def test_every_shift_and_both_sides_occur_about_equally_often():
