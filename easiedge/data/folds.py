@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from easiedge.data.image_data import ImageData
-from easiedge.data.in_memory import Images
 from easiedge.data.split import stratified
 from easiedge.errors import DataError
 
@@ -41,8 +40,7 @@ def in_folds(data: ImageData, count: int, fold: int, val_share: float, seed: int
     Raises:
         DataError: fewer images than folds, a class that cannot be in every fold, or a share that leaves nothing to train on.
     """
-    pixels = torch.cat([data.train.pixels, data.val.pixels, data.test.pixels])
-    every = Images(pixels, torch.cat([data.train.labels, data.val.labels, data.test.labels]))
+    every = data.train.joined([data.val, data.test])
     if count < 2 or count > len(every):
         raise DataError(f"folds.count={count} must be between 2 and the {len(every)} images there are: 5 is usual")
     if not 0 <= fold < count:

@@ -29,6 +29,9 @@ class LazyPixels(Protocol):
     def part(self, index: Tensor) -> LazyPixels:
         """Those at ``index``, not made yet."""
 
+    def joined(self, others: Sequence[LazyPixels]) -> LazyPixels:
+        """These, and behind them those of parts of the same data."""
+
     def stream(self, parts: Iterable[Tensor]) -> Generator[Tensor]:
         """Those at each index of ``parts``, one after the other; some are made ahead."""
 
@@ -47,6 +50,14 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def joined(self, others: Sequence[Images]) -> Images:
+        """These, and behind them those of other parts of the same data."""
+        labels = torch.cat([self.labels, *(part.labels for part in others)])
+        if isinstance(self.pixels, Tensor):
+            return Images(torch.cat([self.pixels, *(p.pixels for p in others if isinstance(p.pixels, Tensor))]), labels)
+        lazy = [part.pixels for part in others if not isinstance(part.pixels, Tensor)]
+        return Images(self.pixels.joined(lazy), labels)
 
     def take(self, index: Tensor) -> Images:
         """The images at ``index``."""

@@ -67,6 +67,11 @@ class FilePixels:
         """Those at ``index``, not decoded yet."""
         return FilePixels(self.files, [self.names[i] for i in index.tolist()], self.size, self.grey, self.fit)
 
+    def joined(self, others: Sequence[Any]) -> FilePixels:
+        """These, and behind them others of the same folder or archive, not decoded yet."""
+        names = [*self.names, *(name for other in others for name in other.names)]
+        return FilePixels(self.files, names, self.size, self.grey, self.fit)
+
     def stream(self, parts: Iterable[Tensor]) -> Generator[Tensor]:
         """Pixels at each index of ``parts``; `AHEAD` of them are decoded in the background.
 

@@ -32,7 +32,8 @@ def samples_of(images: Images, data: ImageData, most: int | None, seed: int) -> 
     """Images as a network takes them, all in memory; at most ``most`` of them, classes even."""
     if most is not None and most < len(images):
         images = images.take(draw_stratified(images.labels, most, seed, "search.images"))
-    return Samples(normalise(images.pixels, data.mean, data.std), images.labels)
+    pixels = images.pixels[torch.arange(len(images))]
+    return Samples(normalise(pixels, data.mean, data.std), images.labels)
 
 
 def check_start(name: str, network: nn.Module, start: Quality, floor: float, lean: LeanTraining, seed: int) -> None:

@@ -126,18 +126,16 @@ def trend_table(found):
         "|---|---|---|---|---|---|",
     ]
     for widths, searches in sorted(trend_rows(found).items()):
-        if "grs" not in searches:
-            continue
         mean = {name: statistics.mean(r["cpu_seconds"] for r in trials) for name, trials in searches.items()}
         pci = {name: 100 * statistics.mean(r["structured"]["PCI"] for r in trials) for name, trials in searches.items()}
-        base = mean["grs"]
+        base = mean.get("grs")
         shown = [
-            f"{mean[n]:.2f} ({mean[n] / base:.3f})" if n in mean else "-"
+            f"{mean[n]:.2f}" + (f" ({mean[n] / base:.3f})" if base else "") if n in mean else "-"
             for n in ("jump_grs", "joint_information_gain")
         ]
         lines.append(
-            f"| {'x'.join(map(str, widths))} | {base:.1f} | {shown[0]} | {shown[1]} | "
-            f"{', '.join(f'{pci[n]:.2f}' if n in pci else '-' for n in COLOURS)} | {len(searches['grs'])} |"
+            f"| {'x'.join(map(str, widths))} | {f'{base:.1f}' if base else 'not run to its end'} | {shown[0]} | {shown[1]} | "
+            f"{', '.join(f'{pci[n]:.2f}' if n in pci else '-' for n in COLOURS)} | {max(map(len, searches.values()))} |"
         )
     return lines
 

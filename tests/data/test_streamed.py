@@ -11,6 +11,7 @@ from PIL import Image
 
 import easiedge.data.image_data as image_data
 import easiedge.data.streamed as module
+from easiedge.data.folds import in_folds
 from easiedge.data.image_files import ImageFiles, load_classes
 from easiedge.data.image_folder import ImageFolder
 from easiedge.data.in_memory import Batches, Images
@@ -212,3 +213,15 @@ def test_names_without_links_to_folders_and_unreadable_ones(root, tmp_path):
 def test_unusable_options_are_named(root, options, message):
     with pytest.raises(DataError, match=message):
         folder_data(root, **options)
+
+
+def test_folds_of_images_that_stay_in_their_files_are_those_of_held_ones(root):
+    held, streamed = (folder_data(root, stream=stream) for stream in (False, True))
+    for data in (held, streamed):
+        in_folds(data, 2, 1, 0.3)
+    for one, other in zip(
+        (held.train, held.val, held.test), (streamed.train, streamed.val, streamed.test), strict=True
+    ):
+        assert not isinstance(other.pixels, torch.Tensor)
+        assert torch.equal(one.labels, other.labels)
+        assert torch.equal(one.pixels, other.pixels[torch.arange(len(other))])
