@@ -48,7 +48,7 @@ class Admm:
     epochs_per_iteration: int = 1
     rho: float = 1.0
     policy: RhoPolicy | None = None
-    dual: float = 1.0
+    dual: float = 0.0
     stopping: Stopping | None = None
     chunk: float = 0.2
     readjust: float = 0.0

@@ -22,6 +22,7 @@ from easiedge.schedule.selection import Selection
 from easiedge.scoring.batches import inputs_of
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.training.admm_callback import ADMMCallback
+from easiedge.training.norm_statistics import renew_norm_statistics
 from easiedge.unit import Budget, FilterMask
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class GlobalPruning(Callback):
         network: name of the attribute; found by itself when the module has one child with parameters.
         batches: calibration batches; the first ``calibration_images`` training images by default.
         calibration_images: see ``batches``.
-        iterations, epochs_per_iteration, rho, policy: of ADMM, as in `easiedge.schedule.admm.Admm`.
+        iterations, epochs_per_iteration, rho, policy, dual: of ADMM, as in `easiedge.schedule.admm.Admm`.
         selection: how units are chosen and removed.
         chunk: of the selections inside the loop.
 
@@ -59,12 +60,13 @@ class GlobalPruning(Callback):
         epochs_per_iteration: int = 1,
         rho: float = 1.0,
         policy: RhoPolicy | None = None,
+        dual: float = 0.0,
         selection: Selection | None = None,
         chunk: float = 0.2,
     ) -> None:
         self.budget, self.network, self.batches, self.calibration_images = budget, network, batches, calibration_images
         self.iterations, self.epochs_per_iteration = iterations, epochs_per_iteration
-        self.rho, self.policy, self.chunk = rho, policy, chunk
+        self.rho, self.policy, self.dual, self.chunk = rho, policy, dual, chunk
         self.selection = selection or Selection()
         self.mask: FilterMask | None = None
         self._admm: ADMMCallback | None = None
@@ -98,8 +100,9 @@ class GlobalPruning(Callback):
         self._tutor = _frozen_copy(network)
         groups = find_groups(network, inputs_of(self._calibration[0])[:2])
         self._admm = ADMMCallback(
-            groups, self._choose, network=self.network, rho=self.rho, policy=self.policy, epochs_per_iteration=self.epochs_per_iteration,
-            stopping=Stopping(unchanged=self.iterations + 1), masked_accuracy=self._masked_accuracy,
+            groups, self._choose, network=self.network, rho=self.rho, policy=self.policy, dual=self.dual,
+            epochs_per_iteration=self.epochs_per_iteration, stopping=Stopping(unchanged=self.iterations + 1),
+            masked_accuracy=self._masked_accuracy, renew=lambda current: renew_norm_statistics(current, self._calibration),
         )  # fmt: skip
         self._admm.on_train_start(trainer, pl_module)
 
