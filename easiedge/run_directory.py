@@ -16,7 +16,6 @@ from typing import Any
 import yaml
 from torch import fx
 
-from easiedge.data.folds import deal
 from easiedge.deploy.artifact import ARCHITECTURE, load
 from easiedge.deploy.provenance import read_provenance
 from easiedge.errors import DataError, RunError
@@ -133,6 +132,8 @@ def run_data(run: Path, overrides: Sequence[str] = (), needed_for: str = "") -> 
     try:
         data = cls(**arguments)
         data.setup()
+        from easiedge.data.folds import deal  # Lightning takes seconds to import, and predicting needs no images
+
         deal(data, _folds(known_settings), int(known_settings.get("seed") or 0))
     except DataError as error:
         raise DataError(

@@ -21,6 +21,7 @@ SHORT = [
     "recipe.finetune.epochs=2",
     "schedule.iterations=2",
     "schedule.epochs_per_iteration=1",
+    "schedule.stopping.unchanged=9",
 ]
 OFTEN = ["checkpoints.share=1000", "checkpoints.least_seconds=0"]
 TWO = ["prune", *QUICK, *SHORT, "trainer.processes=2"]

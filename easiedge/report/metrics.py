@@ -89,7 +89,7 @@ def pruning_metrics(
         },
         "equivalence": {"max_abs_diff": proof.max_abs_diff, "images": proof.images},
         "admm": {"iterations": list(outcome.iterations)},
-        **({"levels": list(outcome.levels)} if outcome.levels else {}),
+        **({"levels": _levels(outcome, accuracies["val"])} if outcome.levels else {}),
         **({"latency": latency} if latency else {}),
         "seconds": _rounded(seconds),
         "versions": versions(),
@@ -128,6 +128,13 @@ def sparsity_metrics(
         "seconds": _rounded(seconds),
         "versions": versions(),
     }
+
+
+def _levels(outcome: Outcome, tuned: float) -> list[dict[str, Any]]:
+    """Of an iterative schedule; the accuracy after the closing fine-tuning is that of the level that it follows."""
+    return [
+        {**level, "accuracy": tuned if level["accuracy"] is None else level["accuracy"]} for level in outcome.levels
+    ]
 
 
 def within(budget: Budget, achieved: Mapping[str, float]) -> bool:

@@ -90,7 +90,6 @@ class Iterative:
                     **count(compact, example),
                     "accuracy_before": task.validate(compact),
                     "accuracy": None,
-                    "seconds": 0.0,
                     "kept": True,
                 }
             )
@@ -102,7 +101,7 @@ class Iterative:
                 task.train(tuned, epochs=self.epochs, stage=f"iteration {step}/{self.steps}", keep_start=True)
             seconds["finetune"] += time.perf_counter() - start
             accuracy = task.validate(tuned)
-            levels[-1] |= {"accuracy": accuracy, "seconds": time.perf_counter() - start, "kept": accuracy >= least}
+            levels[-1] |= {"accuracy": accuracy, "kept": accuracy >= least}
             task.note(
                 f"iteration {step}/{self.steps}: {reached.share_removed():.1%} of the units gone, "
                 f"validation accuracy {accuracy:.2%}"

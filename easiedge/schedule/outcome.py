@@ -49,7 +49,7 @@ class Outcome:
         compact: the smaller network.
         iterations: one record per ADMM iteration: primal_residual, dual_residual, rho, flipped, masked_accuracy.
         levels: one record per removal of an iterative schedule: filters_removed, params, macs, accuracy_before and accuracy (validation, before and
-            after fine-tuning; the last one's after is the run's own), seconds, and whether it was kept.
+            after fine-tuning; None where the closing fine-tuning follows), and whether it was kept.
         reached: whether the budget was met; False when a schedule stopped early to keep accuracy.
         seconds: time spent by part.
         epochs_left: of the schedule's ``training_epochs``, those that it did not need: the closing fine-tuning takes them, so that all

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from easiedge.search.lean_training import Quality
 from easiedge.search.proposal import Proposal, SearchState, Strategy
 from easiedge.search.structure import Structure
-from easiedge.seeds import numbered_seed
+from easiedge.seeds import STEP, numbered_seed
 
 Evaluate = Callable[[Sequence[nn.Module], Sequence[int]], Sequence[tuple[nn.Module, Quality]]]
 MOST_CANDIDATES = 1000  # of a step, for seeds
@@ -143,7 +143,7 @@ def _evaluated(
     if not tried:
         return []
     networks = [here.without(p.removed, calibration if p.refit else None) for p in tried]
-    of_step = numbered_seed(number, seed % 1_000_003)
+    of_step = numbered_seed(number, seed % STEP)
     return evaluate(networks, [of_step * MOST_CANDIDATES + k for k in range(len(tried))])
 
 

@@ -170,17 +170,39 @@ def test_a_cell_without_what_is_needed_is_run_again(finished, ran, capsys, part)
 
 
 def test_a_schedule_that_stops_early_is_said(tmp_path, capsys):
-    entry = "easiedge schedule.iterations=4 scoring=l1_magnitude compensation=none schedule.stopping.tolerance=9 schedule.stopping.unchanged=1"
+    entry = "iterative schedule.steps=4 schedule.tolerance=0.0 scoring=random compensation=none"
     options = [
         *QUICK,
         f"compare.methods=['{entry}']",
         "recipe.admm.epochs=1",
         "compare.seeds=1",
         "compare.scopes=[global]",
+        "compare.budgets=[0.95]",
+    ]
+    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 0
+    assert "since the schedule stopped early" in capsys.readouterr().out
+
+
+def test_epochs_that_admm_does_not_need_are_trained_after_it(tmp_path, capsys):
+    """So that all cells train equally long."""
+    entry = "easiedge schedule.iterations=4 scoring=l1_magnitude compensation=none"
+    options = [
+        *QUICK,
+        f"compare.methods=['{entry}']",
+        "recipe.admm.epochs=1",
+        "compare.seeds=1",
+        "compare.scopes=[global]",
+        "compare.control=false",
     ]
     assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 0
     out = capsys.readouterr().out
-    assert "since the schedule stopped early" in out and "instead of 5" in out
+    assert "stopped early" not in out and "5 epochs of training for each" in out
+    (curves,) = tmp_path.glob("easiedge*/curves.csv")
+    rows = curves.read_text().splitlines()
+    assert (
+        sum(row.startswith(("ADMM", "fine-tuning")) for row in rows) == 5
+        and sum(row.startswith("ADMM") for row in rows) < 4
+    )
 
 
 def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
@@ -228,7 +250,7 @@ def test_a_launcher_that_breaks_down_leaves_cells_counted_as_failed(tmp_path, mo
         (["compare.methods=[one_shot,'easiedge recipe.train.epochs=4']"], "recipe.train.epochs=4"),
         (["compare.methods=[one_shot,'easiedge recipe.finetune.lr=1']"], "recipe.finetune.lr=1"),
         (["compare.methods=['one_shot projection.scope=layerwise']"], "projection.scope"),
-        (["compare.methods=[one_shot,'one_shot budget.macs_removed=0.9']"], "leave projection, budget"),
+        (["compare.methods=[one_shot,'one_shot budget.macs_removed=0.9']"], "leave budget, seed and method"),
         (["compare.methods=['one_shot budget.filters_removed=0.2']"], "budget"),
         (["compare.methods=[magic]"], "magic"),
         (["compare.methods=['one_shot schedule.steps=3']"], "schedule.steps"),

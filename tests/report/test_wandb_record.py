@@ -21,7 +21,7 @@ from easiedge.report.workspace import PICTURES, shown_keys
 from easiedge.training.loggers import make_logger
 
 QUICK = [
-    "prune", "recipe.train.epochs=4", "recipe.admm.epochs=2", "schedule.iterations=2", "recipe.finetune.epochs=2", "calibration.images=128",
+    "prune", "recipe.train.epochs=4", "recipe.admm.epochs=2", "schedule.iterations=2", "schedule.stopping.unchanged=9", "recipe.finetune.epochs=2", "calibration.images=128",
     "trainer.progress=false", "seed=3", "budget.filters_removed=0.6",
 ]  # fmt: skip
 
