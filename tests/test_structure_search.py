@@ -176,6 +176,7 @@ def test_from_given_weights_nothing_is_trained_before(found, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
+        (["search.images=1"], "search.images=1 leaves a class without a training image"),
         (["search.T=0"], "search.T=0 is outside (0, 1]"),
         (["search=all"], "search=all is unknown"),
         (["budget.macs_removed=0.5"], "budget.macs_removed=0.5 is for easiedge prune"),
