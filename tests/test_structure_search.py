@@ -186,7 +186,7 @@ def test_from_given_weights_nothing_is_trained_before(found, tmp_path):
         (["recipe.train.lr=1e-9", "recipe.train.epochs=1"], "no better than always saying the largest class"),
         (["data=two_digits", "data.classes=[3,12]"], "class 12 of data.classes=[3, 12] is empty"),
         (["data=two_digits", "data.classes=[3]"], "at least two different digits"),
-        (["data=calcium", "data.active=0"], "no frame of the class 'active'"),
+        (["data=simulated_calcium", "data.active=0"], "no frame of the class 'active'"),
         (["model=cnn1", "model.widths=[4]"], "too small for 1 convolutions"),
     ],
 )  # fmt: skip
