@@ -75,7 +75,7 @@ def load_sparse(path: str | Path) -> dict[str, Tensor]:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if written is None and any("/" in name for name in state):
             raise ValueError("its metadata are gone")
-        about = {"layout": "dense", "weights": {}} if written is None else json.loads(written)
+        about: Any = {"layout": "dense", "weights": {}} if written is None else json.loads(written)
         layout, shapes = (
             str(about["layout"]),
             {str(n): [int(s) for s in shape] for n, shape in about["weights"].items()},
