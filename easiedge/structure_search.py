@@ -16,6 +16,7 @@ from easiedge.errors import ModelError
 from easiedge.model.count import count
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.tiny import FAMILIES
+from easiedge.search.acceptance import least_accuracy
 from easiedge.search.beginning import check_classes, check_start, samples_of
 from easiedge.search.checkpoint import as_content, of_content
 from easiedge.search.evaluation import Evaluation
@@ -88,7 +89,7 @@ def _design(
         parts.stages.train(parts.network, recipe="train", stage=f"dense training of {name}")
     network = parts.network.cpu().eval()
     start = quality(network, validation)
-    floor = request.T * (start.accuracy if request.original is None else request.original)
+    floor = least_accuracy(request.T, start.accuracy if request.original is None else request.original)
     lean = lean_training(network, parts, request, batch_size, training, validation)
     check_start(name, network, start, floor, lean, parts.seed)
     found = _searched(parts, name, network, start, floor, lean, request)

@@ -176,6 +176,7 @@ def test_from_given_weights_nothing_is_trained_before(found, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
+        (["search.images=1"], "search.images=1 leaves a class without a training image"),
         (["search.T=0"], "search.T=0 is outside (0, 1]"),
         (["search=all"], "search=all is unknown"),
         (["budget.macs_removed=0.5"], "budget.macs_removed=0.5 is for easiedge prune"),
@@ -185,7 +186,7 @@ def test_from_given_weights_nothing_is_trained_before(found, tmp_path):
         (["recipe.train.lr=1e-9", "recipe.train.epochs=1"], "no better than always saying the largest class"),
         (["data=two_digits", "data.classes=[3,12]"], "class 12 of data.classes=[3, 12] is empty"),
         (["data=two_digits", "data.classes=[3]"], "at least two different digits"),
-        (["data=calcium", "data.active=0"], "no frame of the class 'active'"),
+        (["data=simulated_calcium", "data.active=0"], "no frame of the class 'active'"),
         (["model=cnn1", "model.widths=[4]"], "too small for 1 convolutions"),
     ],
 )  # fmt: skip

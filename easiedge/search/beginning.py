@@ -29,7 +29,15 @@ def check_classes(data: ImageData) -> None:
 
 
 def samples_of(images: Images, data: ImageData, most: int | None, seed: int) -> Samples:
-    """Images as a network takes them, all in memory; at most ``most`` of them, classes even."""
+    """Images as a network takes them, all in memory; at most ``most`` of them, classes even.
+
+    Raises:
+        DataError: ``most`` leaves a class without an image.
+    """
+    if most is not None and most < data.num_classes:
+        raise DataError(
+            f"search.images={most} leaves a class without a training image: give at least one for each of the {data.num_classes} classes"
+        )
     if most is not None and most < len(images):
         images = images.take(draw_stratified(images.labels, most, seed, "search.images"))
     pixels = images.pixels[torch.arange(len(images))]

@@ -72,6 +72,11 @@ def search_request(cfg: DictConfig, weights: str | None) -> SearchRequest:
         check_share("search.original", cfg.original)
     if not is_number(cfg.rate) or not 0.0 <= cfg.rate < 1.0:
         raise EasiEdgeError(f"search.rate={cfg.rate} must be a share in [0, 1): 0 for one unit at a time")
+    if cfg.rate and cfg.strategy != "joint_information_gain":
+        raise EasiEdgeError(
+            f"search.rate={cfg.rate} is of search=joint_information_gain, which removes many units at once: {cfg.strategy} removes one (search.jumps "
+            "is what makes it pass over some)"
+        )
     for share in cfg.jumps:
         if not is_number(share) or not 0.0 < share < 1.0:
             raise EasiEdgeError(f"search.jumps holds {share}: give shares between 0 and 1, such as [0.5,0.25]")

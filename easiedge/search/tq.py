@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from easiedge.search.acceptance import least_accuracy
 from easiedge.search.lean_training import Quality
 
 MOST_DIGITS = 15
@@ -77,7 +78,7 @@ def tq(
     digits: int | None = None
     for count in range(MOST_DIGITS, -1, -1):
         rounded = with_digits(sparse, count)
-        if (quality := validate(rounded)).accuracy < request.T_digits * before:
+        if (quality := validate(rounded)).accuracy < least_accuracy(request.T_digits, before):
             break
         digits, chosen, found = count, rounded, quality
     result = sparse if digits is None else chosen
@@ -94,7 +95,7 @@ def _sparsest(
         if retrain is not None:
             retrain(tried)
         quality = validate(tried)
-        if quality.accuracy < request.T_weights * before:
+        if quality.accuracy < least_accuracy(request.T_weights, before):
             break
         best = (threshold, tried, quality)
         if zeros_of(tried)[0] == zeros_of(tried)[1]:
@@ -106,7 +107,7 @@ def _sparsest(
         if retrain is not None:
             retrain(tried)
         quality = validate(tried)
-        if quality.accuracy >= request.T_weights * before:
+        if quality.accuracy >= least_accuracy(request.T_weights, before):
             return threshold, tried, quality
     return best
 

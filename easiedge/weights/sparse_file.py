@@ -1,7 +1,8 @@
 """A network's weights in one safetensors file, some layers' as sparse matrices: what it takes on disk, and back again.
 
 ``LAYER.weight/values``, ``/columns`` and ``/rows`` or ``/starts`` hold a sparse weight (`easiedge.weights.sparse_layout`); everything else is
-there as it is.  The file's metadata say layout, shape and layers, and that is all that reading goes by: nothing in it is run.
+there as it is.  The file's metadata say layout, shape and layers, and that is all that reading goes by: nothing in it is run.  A file without
+them is a network of plain tensors.
 """
 
 from __future__ import annotations
@@ -70,9 +71,11 @@ def load_sparse(path: str | Path) -> dict[str, Tensor]:
     """
     try:
         with safe_open(Path(path), framework="pt") as file:
-            written = (file.metadata() or {}).get(_KEY, "")
+            written = (file.metadata() or {}).get(_KEY)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        about = json.loads(written)
+        if written is None and any("/" in name for name in state):
+            raise ValueError("its metadata are gone")
+        about: Any = {"layout": "dense", "weights": {}} if written is None else json.loads(written)
         layout, shapes = (
             str(about["layout"]),
             {str(n): [int(s) for s in shape] for n, shape in about["weights"].items()},

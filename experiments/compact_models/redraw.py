@@ -14,10 +14,12 @@ NAMES = {
 }  # fmt: skip
 COLOURS = {"grs": "#1f5fa8", "jump_grs": "#8a5fb0", "joint_information_gain": "#c2702b"}
 MUTED = "#5b6773"
+LABELS = {"calcium": "simulated_calcium"}
 
 
 def rows():
-    return [json.loads(line) for line in (HERE / "results" / "trials.jsonl").read_text().splitlines()]
+    found = [json.loads(line) for line in (HERE / "results" / "trials.jsonl").read_text().splitlines()]
+    return [row | {"data": LABELS.get(row["data"], row["data"])} for row in found]
 
 
 def spread(values, digits=1):

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tiny_task import start, training
 from torch import nn
 
@@ -106,6 +107,18 @@ def test_what_is_left_is_stored_small_and_reads_back(size, share, layout, tmp_pa
     plain = 4 * sum(p.numel() for p in net.parameters())
     assert found < plain + 400 if layout == "dense" else found < 0.3 * plain
     read = load_sparse(tmp_path / "w.safetensors")
+    assert all(torch.equal(read[name].float(), t) for name, t in made.state_dict().items())
+
+
+@pytest.mark.parametrize("digits", [4, 20])
+def test_the_smallest_network_takes_no_more_than_plain_storage(digits, tmp_path):
+    torch.manual_seed(0)
+    made = with_digits(nn1(2, (1, 1, 3), [1]), digits)
+    save_file(made.state_dict(), tmp_path / "plain")
+    found, _ = store(made, tmp_path / "w")
+    most = (tmp_path / "plain").stat().st_size
+    assert found == most if digits == 20 else found < most
+    read = load_sparse(tmp_path / "w")
     assert all(torch.equal(read[name].float(), t) for name, t in made.state_dict().items())
 
 

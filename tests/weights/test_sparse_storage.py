@@ -106,9 +106,17 @@ def test_what_is_no_such_file_is_named(tmp_path, content):
     (tmp_path / "w").write_bytes(content)
     with pytest.raises(ModelError, match="no sparsely stored network"):
         load_sparse(tmp_path / "w")
-    save_file({"a": torch.ones(1)}, tmp_path / "plain")
+    save_file({"a.weight/values": torch.ones(1)}, tmp_path / "stripped")
+    with pytest.raises(ModelError, match=r"no sparsely stored network .its metadata are gone"):
+        load_sparse(tmp_path / "stripped")
+    save_file({"a": torch.ones(1)}, tmp_path / "other", {"easiedge_sparse": ""})
     with pytest.raises(ModelError, match="no sparsely stored network"):
-        load_sparse(tmp_path / "plain")
+        load_sparse(tmp_path / "other")
+
+
+def test_plain_tensors_are_read_as_they_are(tmp_path):
+    save_file({"a": torch.ones(1)}, tmp_path / "plain")
+    assert load_sparse(tmp_path / "plain") == {"a": torch.ones(1)}
 
 
 def test_a_sparse_network_computes_the_same():
