@@ -5,7 +5,8 @@ Fisher information of the weights (`easiedge.weights.weight_fisher`) plus ``alph
 all weights of all layers together, is built recursively as published (`easiedge.weights.inverse_fisher`); it takes 8 bytes times the square of
 the number of weights, so it is for small networks.  ``block`` cuts H into blocks of so many neighbouring weights of one layer and forgets
 what is outside them, as later work does for networks of millions (Kurtic et al., *The Optimal BERT Surgeon*, EMNLP 2022); the blocks are
-eliminated by one ranking over all of them.  Biases and norms stay as they are.
+eliminated by one ranking over all of them.  Biases and norms stay as they are, and one weight of each layer
+always stays, so no layer is cut through.
 """
 
 from __future__ import annotations
@@ -111,18 +112,20 @@ def _full(
     images = sum(len(b if isinstance(b, Tensor) else b[0]) for b in batches)
     inverse = recursive_inverse(_rows(network, layers, batches, alive, probes), images, alpha, len(alive))
     weights = torch.cat([weight_of(m).detach().double().cpu().flatten() for m in layers.values()]) * alive
+    sizes = torch.tensor([mask.keep[n].numel() for n in layers])
+    owners = torch.arange(len(sizes)).repeat_interleave(sizes)
     spans = [slice(0, len(alive))] if scope == "global" else _spans(mask, layers)
     for span in spans:  # layer by layer, what has gone stays zero and all that is left moves
         goal = goal_of(ratio, span.stop - span.start, len(layers) if scope == "global" else 1)
         count = goal - int((~alive[span]).sum())
         if count <= 0:
             continue
-        outside = torch.zeros_like(alive)
-        outside[span] = True
-        candidates = alive & outside
-        w, left, _ = eliminate(weights[None], inverse[None], candidates[None], torch.tensor([count]))
+        inside = torch.zeros_like(alive)
+        inside[span] = True
+        candidates = alive & inside
+        w, left, _ = eliminate(weights[None], inverse[None], candidates[None], torch.tensor([count]), owners)
         inverse = _restricted(inverse, candidates & ~left[0])
-        weights, alive = w[0], alive & (left[0] | ~outside)
+        weights, alive = w[0], alive & (left[0] | ~inside)
     return in_shape(layers, weights, alive)
 
 
