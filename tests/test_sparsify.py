@@ -176,6 +176,8 @@ def test_an_interrupted_run_goes_on_with_the_next_ratio(weights, monkeypatch):
         ("ratios=0.5", "must be a list"),
         ("ratios=[]", "asks for nothing"),
         ("ratios=[0.5,0.5]", "twice"),
+        ("ratios=[0.9511,0.9514]", "twice, to three digits"),
+        ("criterion=optimal_brain_damage sparsity.options.probe=guess", "unknown probe 'guess': choose one of exact"),
         ("sensitivity=[2]", "sparsity.sensitivity: ratio=2 is outside"),
         ("schedule=often", "direct, iterative, layer_by_layer"),
         ("criterion=luck", "magnitude, optimal_brain_damage"),
