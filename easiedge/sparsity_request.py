@@ -15,7 +15,7 @@ from easiedge.scoring.taylor_information_gain import probe_vectors
 from easiedge.weights.choice import check_ratio
 from easiedge.weights.cutting import SURGEON, Cutting
 from easiedge.weights.layers import weight_layers, weight_of
-from easiedge.weights.optimal_brain_surgeon import check_size
+from easiedge.weights.optimal_brain_surgeon import check_damping, check_size
 from easiedge.weights.schedules import SCHEDULES
 
 MOST = 10**6  # epochs, steps, images
@@ -91,6 +91,7 @@ def sparsity_request(cfg: DictConfig, seed: int = 0) -> SparsityRequest:
     if "seed" in cutting.known_options():
         cutting = replace(cutting, options={**options, "seed": seed})
     if "probe" in cutting.known_options():
+        check_damping(options.get("damping", 1.0))
         probe_vectors(options.get("probe", "sketch"), options.get("passes", 1))
     sensitivity = _ratios(cfg.sensitivity, "sensitivity")
     if cutting.level == "channel" and (sensitivity or cfg.schedule == "layer_by_layer"):

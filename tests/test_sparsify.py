@@ -191,6 +191,10 @@ def test_an_interrupted_run_goes_on_with_the_next_ratio(weights, monkeypatch):
         ("options.passes=0", "whole number from 1"),
         ("options.block=4.5", "whole number from 2"),
         ("options.block=4", "it takes none"),
+        (
+            "criterion=optimal_brain_surgeon sparsity.options.damping=0",
+            "damping=0 of optimal_brain_surgeon must be above 0",
+        ),
         ("level=channel sparsity.schedule=layer_by_layer", "method=reduce_and_reuse"),
         ("level=channel sparsity.sensitivity=[0.5]", "easiedge sensitivity"),
     ],

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from easiedge.errors import ModelError
-from easiedge.plain_values import is_whole
+from easiedge.plain_values import is_number, is_whole
 from easiedge.scoring.batches import Batches
 from easiedge.weights.choice import check_ratio, check_scope
 from easiedge.weights.elimination import eliminate
@@ -70,10 +70,7 @@ def surgeon(
     """
     check_ratio(ratio)
     check_scope(scope)
-    if not 0.0 < damping < math.inf:
-        raise ModelError(
-            f"damping={damping} of {NAME} must be above 0 and finite, so that H can be inverted: 0.001 for example"
-        )
+    check_damping(damping)
     known = {} if before is None else before.keep
     mask = WeightMask({n: known.get(n, keep) for n, keep in WeightMask.full(layers).keep.items()})
     total = sum(k.numel() for k in mask.keep.values())
@@ -97,6 +94,18 @@ def check_size(weights: int, block: int | None = None) -> None:
         )
     if block is not None and not (is_whole(block) and 2 <= block <= BLOCK_LIMIT):
         raise ModelError(f"block={block} of {NAME} must be a whole number from 2 to {BLOCK_LIMIT}")
+
+
+def check_damping(damping: float) -> None:
+    """Raise unless H can be inverted with it.
+
+    Raises:
+        ModelError: says what it must be.
+    """
+    if not is_number(damping) or not 0.0 < damping < math.inf:
+        raise ModelError(
+            f"damping={damping} of {NAME} must be above 0 and finite, so that H can be inverted: 0.001 for example"
+        )
 
 
 def _full(
