@@ -11,10 +11,11 @@ from torch import nn
 
 from easiedge.errors import EasiEdgeError, ModelError
 from easiedge.plain_values import is_number, is_whole
+from easiedge.scoring.taylor_information_gain import probe_vectors
 from easiedge.weights.choice import check_ratio
 from easiedge.weights.cutting import SURGEON, Cutting
 from easiedge.weights.layers import weight_layers, weight_of
-from easiedge.weights.optimal_brain_surgeon import check_size
+from easiedge.weights.optimal_brain_surgeon import check_damping, check_size
 from easiedge.weights.schedules import SCHEDULES
 
 MOST = 10**6  # epochs, steps, images
@@ -89,6 +90,9 @@ def sparsity_request(cfg: DictConfig, seed: int = 0) -> SparsityRequest:
     cutting = Cutting(cfg.criterion, cfg.level, cfg.scope, options)
     if "seed" in cutting.known_options():
         cutting = replace(cutting, options={**options, "seed": seed})
+    if "probe" in cutting.known_options():
+        check_damping(options.get("damping", 1.0))
+        probe_vectors(options.get("probe", "sketch"), options.get("passes", 1))
     sensitivity = _ratios(cfg.sensitivity, "sensitivity")
     if cutting.level == "channel" and (sensitivity or cfg.schedule == "layer_by_layer"):
         raise EasiEdgeError(
@@ -106,6 +110,6 @@ def _ratios(value: object, key: str) -> tuple[float, ...]:
         raise EasiEdgeError(f"sparsity.{key}={value} must be a list: write 'sparsity.{key}=[0.5,0.9]'")
     for ratio in value:
         check_ratio(ratio, f"sparsity.{key}: ratio")
-    if len(set(value)) < len(value):
-        raise EasiEdgeError(f"sparsity.{key}={value} holds a ratio twice: give each once")
+    if len({f"{ratio:.3f}" for ratio in value}) < len(value):
+        raise EasiEdgeError(f"sparsity.{key}={value} holds a ratio twice, to three digits: give each once")
     return tuple(sorted(map(float, value)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import urllib.error
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from easiedge.data.image_data import ImageData
 from easiedge.data.image_files import ImageFiles, load_classes
 from easiedge.data.in_memory import Images
+from easiedge.data.root import no_empty_folders, root_of
 from easiedge.data.split import stratified
 from easiedge.errors import DataError
 
@@ -47,7 +47,7 @@ class Cifar(ImageData):
         super().__init__(
             mean or self.channel_mean, std or self.channel_std, batch_size=batch_size, seed=seed, shift=shift, flip=flip
         )
-        self.root, self.split_seed, self.download = Path(root).expanduser(), split_seed, download
+        self.root, self.split_seed, self.download = root_of(root, self.title), split_seed, download
 
     def prepare(self) -> None:
         """Load files if ``root`` is an archive or has a ``train`` or ``test`` folder, else torchvision's original."""
@@ -89,7 +89,8 @@ class Cifar(ImageData):
 
         make = getattr(datasets, self.original)
         try:
-            parts = [make(str(self.root), train=t, download=self.download) for t in (True, False)]
+            with no_empty_folders(self.root):
+                parts = [make(str(self.root), train=t, download=self.download) for t in (True, False)]
         except (urllib.error.URLError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise DataError(

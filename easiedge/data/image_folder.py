@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from easiedge.data.decoding import FITS
 from easiedge.data.image_data import ImageData
 from easiedge.data.image_files import ImageFiles, load_classes, stream_classes
 from easiedge.data.in_memory import Images
+from easiedge.data.root import root_of
 from easiedge.data.split import stratified
 from easiedge.data.streamed import streams
 from easiedge.errors import DataError
@@ -45,7 +45,7 @@ class ImageFolder(ImageData):
         if not isinstance(stream, bool) and stream != "auto":
             raise DataError(f"data.stream={stream} is unknown: choose true, false or auto")
         self.fit, self.stream = fit, stream
-        self.root, self.image_size, self.grey = Path(root).expanduser(), image_size, grey
+        self.root, self.image_size, self.grey = root_of(root, "images"), image_size, grey
         self.val_share, self.test_share, self.split_seed = val_share, test_share, split_seed
 
     def prepare(self) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from easiedge.data.image_data import ImageData
 from easiedge.data.in_memory import Images
+from easiedge.data.root import no_empty_folders, root_of
 from easiedge.data.split import stratified
 from easiedge.errors import DataError
 
@@ -42,7 +43,7 @@ class MNIST(ImageData):
         download: bool = True,
     ) -> None:
         super().__init__([0.1307], [0.3081], batch_size=batch_size, seed=seed, shift=shift)
-        self.root, self.split_seed, self.download = Path(root).expanduser(), split_seed, download
+        self.root, self.split_seed, self.download = root_of(root, "MNIST"), split_seed, download
 
     def prepare(self) -> None:
         """Read the files, fetching them first where need be, and split."""
@@ -81,7 +82,8 @@ class MNIST(ImageData):
         from torchvision import datasets
 
         try:
-            datasets.MNIST(str(self.root), download=True)
+            with no_empty_folders(self.root / "MNIST" / "raw"):
+                datasets.MNIST(str(self.root), download=True)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise DataError(

@@ -3,8 +3,9 @@
     activity_oi = variance over images and positions of  w_oi * a_i  =  w_oi' C_i w_oi
 
 what input channel i brings into output o of a layer, with a_i the channel, w_oi the kernel between them and C_i ``[kernel, kernel]`` the
-covariance of the channel's input patches.  Of every output the least active inputs are cut off: whole kernels go, and of a linear layer single
-weights, ``w_oi^2 var(a_i)``.  The paper goes layer after layer, retraining in between (`easiedge.weights.schedules`); its text is not public in
+covariance of the channel's input patches.  The least active connections of a layer (of all layers, with the global scope) are
+cut off, so that outputs keep different numbers of inputs: whole kernels with ``sparsity.level=kernel``, and of a linear layer single weights,
+``w_oi^2 var(a_i)``.  The paper goes layer after layer, retraining in between (`easiedge.weights.schedules`); its text is not public in
 full, so the activity is written here as we read its summary.
 """
 

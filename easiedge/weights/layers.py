@@ -6,9 +6,11 @@ import fnmatch
 from collections import Counter
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from easiedge.errors import ModelError
+from easiedge.model.graph import device_of, evaluating
 from easiedge.model.operations import CONVOLUTIONS
 
 WITH_WEIGHTS = (*CONVOLUTIONS, nn.Linear)
@@ -47,6 +49,23 @@ def weight_of(module: nn.Module) -> Tensor:
     found = parameters.get("weight_orig", parameters.get("weight"))
     assert found is not None
     return found
+
+
+@torch.no_grad()
+def in_forward_order(network: nn.Module, layers: Sequence[str], example: Tensor) -> list[str]:
+    """``layers`` as they first run on the images ``example``, which need not be the order of the modules; those that do not run come last."""
+    ran: list[str] = []
+    hooks = [
+        network.get_submodule(name).register_forward_pre_hook(lambda module, inputs, name=name: ran.append(name))  # type: ignore[misc]
+        for name in layers
+    ]
+    try:
+        with evaluating(network):
+            network(example.to(device_of(network)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return list(dict.fromkeys([*ran, *layers]))
 
 
 def no_matrix(name: str, module: nn.Module | None, known: Sequence[str]) -> str:

@@ -5,7 +5,8 @@ Fisher information of the weights (`easiedge.weights.weight_fisher`) plus ``alph
 all weights of all layers together, is built recursively as published (`easiedge.weights.inverse_fisher`); it takes 8 bytes times the square of
 the number of weights, so it is for small networks.  ``block`` cuts H into blocks of so many neighbouring weights of one layer and forgets
 what is outside them, as later work does for networks of millions (Kurtic et al., *The Optimal BERT Surgeon*, EMNLP 2022); the blocks are
-eliminated by one ranking over all of them.  Biases and norms stay as they are.
+eliminated by one ranking over all of them.  Biases and norms stay as they are, and one weight of each layer
+always stays, so no layer is cut through.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from easiedge.errors import ModelError
-from easiedge.plain_values import is_whole
+from easiedge.plain_values import is_number, is_whole
 from easiedge.scoring.batches import Batches
 from easiedge.weights.choice import check_ratio, check_scope
 from easiedge.weights.elimination import eliminate
@@ -69,10 +70,7 @@ def surgeon(
     """
     check_ratio(ratio)
     check_scope(scope)
-    if not 0.0 < damping < math.inf:
-        raise ModelError(
-            f"damping={damping} of {NAME} must be above 0 and finite, so that H can be inverted: 0.001 for example"
-        )
+    check_damping(damping)
     known = {} if before is None else before.keep
     mask = WeightMask({n: known.get(n, keep) for n, keep in WeightMask.full(layers).keep.items()})
     total = sum(k.numel() for k in mask.keep.values())
@@ -98,6 +96,18 @@ def check_size(weights: int, block: int | None = None) -> None:
         raise ModelError(f"block={block} of {NAME} must be a whole number from 2 to {BLOCK_LIMIT}")
 
 
+def check_damping(damping: float) -> None:
+    """Raise unless H can be inverted with it.
+
+    Raises:
+        ModelError: says what it must be.
+    """
+    if not is_number(damping) or not 0.0 < damping < math.inf:
+        raise ModelError(
+            f"damping={damping} of {NAME} must be above 0 and finite, so that H can be inverted: 0.001 for example"
+        )
+
+
 def _full(
     network: nn.Module, layers: Mapping[str, nn.Module], batches: Batches, ratio: float, scope: str, mask: WeightMask, damping: float,
     probes: Probes,
@@ -111,18 +121,20 @@ def _full(
     images = sum(len(b if isinstance(b, Tensor) else b[0]) for b in batches)
     inverse = recursive_inverse(_rows(network, layers, batches, alive, probes), images, alpha, len(alive))
     weights = torch.cat([weight_of(m).detach().double().cpu().flatten() for m in layers.values()]) * alive
+    sizes = torch.tensor([mask.keep[n].numel() for n in layers])
+    owners = torch.arange(len(sizes)).repeat_interleave(sizes)
     spans = [slice(0, len(alive))] if scope == "global" else _spans(mask, layers)
     for span in spans:  # layer by layer, what has gone stays zero and all that is left moves
         goal = goal_of(ratio, span.stop - span.start, len(layers) if scope == "global" else 1)
         count = goal - int((~alive[span]).sum())
         if count <= 0:
             continue
-        outside = torch.zeros_like(alive)
-        outside[span] = True
-        candidates = alive & outside
-        w, left, _ = eliminate(weights[None], inverse[None], candidates[None], torch.tensor([count]))
+        inside = torch.zeros_like(alive)
+        inside[span] = True
+        candidates = alive & inside
+        w, left, _ = eliminate(weights[None], inverse[None], candidates[None], torch.tensor([count]), owners)
         inverse = _restricted(inverse, candidates & ~left[0])
-        weights, alive = w[0], alive & (left[0] | ~outside)
+        weights, alive = w[0], alive & (left[0] | ~inside)
     return in_shape(layers, weights, alive)
 
 

@@ -16,9 +16,10 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from easiedge.scoring.batches import inputs_of
 from easiedge.unit import FilterGroup
 from easiedge.weights.cutting import Cutting, write_values
-from easiedge.weights.layers import weight_layers
+from easiedge.weights.layers import in_forward_order, weight_layers
 from easiedge.weights.masked_weights import make_permanent, mask_weights
 from easiedge.weights.weight_mask import WeightMask
 
@@ -95,9 +96,10 @@ def iterative(task: WeightTask, ratios: Sequence[float]) -> Iterator[PrunedWeigh
 
 def layer_by_layer(task: WeightTask, ratios: Sequence[float]) -> Iterator[PrunedWeights]:
     """Cut one layer after the other, in forward order, training in between; those before stay as they were cut."""
+    order = in_forward_order(task.network, task.layers, inputs_of(task.batches[0])[:2])
     for ratio in ratios:
         network, mask, found = copy.deepcopy(task.network), None, None
-        for layer in task.layers:
+        for layer in order:
             found = _further(task, network, [layer], ratio, mask, f"{layer} {ratio:.2f}")
             network, mask = copy.deepcopy(found.network), found.mask
         assert found is not None

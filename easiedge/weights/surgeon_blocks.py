@@ -5,6 +5,7 @@ Memory: ``block`` numbers in float32 for each weight, three times over.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -16,6 +17,10 @@ from easiedge.weights.layers import weight_of
 from easiedge.weights.surgeon_row import NAME, Probes, goal_of, in_shape
 from easiedge.weights.weight_fisher import image_gradients, probed
 from easiedge.weights.weight_mask import WeightMask
+
+ROUNDING = (
+    4 * torch.finfo(torch.float32).eps
+)  # damping that a block needs for its inverse in float32, for each of its weights
 
 
 def blockwise_surgeon(
@@ -38,7 +43,8 @@ def blockwise_surgeon(
     }
     every, inverse = torch.cat(list(alive.values())), torch.cat(list(fisher.values())).div_(images)
     alpha = damping * float(inverse.diagonal(dim1=1, dim2=2)[every].mean()) or 1.0
-    inverse.diagonal(dim1=1, dim2=2).add_(alpha)
+    largest = inverse.diagonal(dim1=1, dim2=2).amax(1, keepdim=True)
+    inverse.diagonal(dim1=1, dim2=2).add_((ROUNDING * block * largest).clamp(min=alpha))
     for start in range(0, len(inverse), 1024):
         part = slice(start, start + 1024)
         inverse[part] = torch.cholesky_inverse(torch.linalg.cholesky(inverse[part]))
@@ -48,6 +54,7 @@ def blockwise_surgeon(
     counts = torch.zeros(len(w), dtype=torch.int64)
     spans = _block_spans(alive)
     if scope == "global":
+        _spare_one(losses, spans)
         goal = goal_of(ratio, mask.total(), len(layers)) - sum(int((~k).sum()) for k in mask.keep.values())
         counts = _steps(losses, goal)
     else:
@@ -58,6 +65,15 @@ def blockwise_surgeon(
     flat = torch.cat([w[spans[n]].flatten()[: mask.keep[n].numel()] for n in layers])
     left = torch.cat([every[spans[n]].flatten()[: mask.keep[n].numel()] for n in layers])
     return in_shape(layers, flat, left)
+
+
+def _spare_one(losses: Tensor, spans: Mapping[str, slice]) -> None:
+    """Make the dearest step of each layer infinitely dear, so that no layer is cut through."""
+    for span in spans.values():
+        steps = losses[span].isfinite().sum(1)
+        dearest = int(losses[span].where(losses[span].isfinite(), -1.0).amax(1).argmax())
+        if int(steps[dearest]):
+            losses[span][dearest, int(steps[dearest]) - 1] = math.inf
 
 
 def _steps(losses: Tensor, count: int) -> Tensor:

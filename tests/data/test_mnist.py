@@ -3,6 +3,7 @@
 import gzip
 import struct
 import urllib.error
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,22 @@ def test_no_data_and_no_network_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"cannot be downloaded.*no network") as caught:
         ready(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_failed_download_leaves_no_folders(tmp_path, monkeypatch):
+    def offline(root, **_):
+        (Path(root) / "MNIST" / "raw").mkdir(parents=True)
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", offline)
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        ready(tmp_path / "misspelt" / "data")
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_root_is_refused_by_name():
+    with pytest.raises(DataError, match=r"data.root=null names no folder of MNIST: give data.root=DIR"):
+        MNIST(None)
 
 
 def test_the_real_files(shared_data):

@@ -92,6 +92,35 @@ def test_training_respects_the_masks_and_they_end_as_zeros():
     copy.deepcopy(net)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.1, nesterov=True), lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1)],
+)  # fmt: skip
+def test_momentum_and_decay_move_the_weights_that_stay_as_if_the_others_were_not_there(make):
+    torch.manual_seed(0)
+    under, by_hand = Plain().eval(), Plain().eval()
+    by_hand.load_state_dict(under.state_dict())
+    mask, x = half(under), torch.randn(4, 2, 16, 16)
+    mask_weights(under, mask)
+    moved, pinned = make(under.parameters()), make(by_hand.parameters())
+    layers = weight_layers(by_hand)
+    for _ in range(4):
+        for name, module in layers.items():
+            module.weight.data *= mask.keep[name]
+        for net, steps in ((under, moved), (by_hand, pinned)):
+            steps.zero_grad()
+            net(x).square().mean().backward()
+        for name, module in layers.items():
+            module.weight.grad *= mask.keep[name]
+        moved.step()
+        pinned.step()
+    make_permanent(under)
+    for name, module in layers.items():
+        found = under.get_submodule(name).weight
+        assert torch.equal(found[~mask.keep[name]], torch.zeros(int((~mask.keep[name]).sum())))
+        assert torch.allclose(found[mask.keep[name]], module.weight[mask.keep[name]], atol=1e-6)
+
+
 def test_new_masks_take_the_place_of_old_ones_and_masked_networks_can_be_copied():
     net = network()
     mask_weights(net, half(net))

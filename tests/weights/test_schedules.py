@@ -74,6 +74,20 @@ def test_layer_by_layer_in_forward_order(dense, how):
     assert accuracy(found.network) > 0.7
 
 
+def test_layers_that_run_in_another_order_than_they_are_defined_are_cut_as_they_run(dense):
+    class Backwards(Plain):
+        def __init__(self):
+            super().__init__(a=8, b=8, hidden=16)
+            for name in ("fc1", "conv2", "conv1"):  # fc2 comes first now
+                self.add_module(name, self._modules.pop(name))
+
+    network, trainings = randomise_norms(Backwards()), []
+    layers = list(weight_layers(network))
+    assert layers == ["fc2", "fc1", "conv2", "conv1"]
+    list(SCHEDULES["layer_by_layer"](task(network, trainings, layers=layers, epochs=1), [0.5]))
+    assert [t[0] for t in trainings] == [f"{layer} 0.50" for layer in LAYERS]
+
+
 def test_the_surgeon_in_turns_moves_weights_and_keeps_zeros(dense):
     trainings = []
     made = task(

@@ -200,6 +200,22 @@ def test_blocks_equal_the_full_inverse_where_nothing_is_outside_them():
     assert torch.equal(one[0].keep["0"], same[0].keep["0"]) and torch.allclose(one[1]["0"], same[1]["0"], atol=1e-5)
 
 
+@pytest.mark.parametrize("block", [None, 8])
+def test_no_layer_is_cut_through(block):
+    net = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 40), nn.Tanh(), nn.Linear(40, 3)).double().eval()
+    net[0].weight.data *= 1e-3  # by loss alone the whole layer would go first
+    mask, values = surgeon(net, weight_layers(net), [torch.randn(50, 6, dtype=torch.float64)], 0.9, block=block)
+    assert mask.kept()["0"] == 1 and mask.share_removed() == pytest.approx(0.9, abs=0.005)
+    assert all(torch.equal(values[n] != 0, keep) for n, keep in mask.keep.items())
+
+
+def test_blocks_of_few_images_can_be_inverted_whatever_the_damping():
+    net = nn.Sequential(nn.Linear(64, 4, bias=False)).eval()
+    x = [torch.randn(3, 64) * 100]
+    mask, values = surgeon(net, weight_layers(net), x, 0.5, block=64, damping=1e-12)
+    assert mask.kept() == {"0": 128} and bool(values["0"].isfinite().all())
+
+
 def test_blocks_go_on_from_an_earlier_mask_and_take_grouped_convolutions():
     net, x = Depthwise().eval(), [torch.randn(8, 2, 8, 8)]
     layers = weight_layers(net)
