@@ -77,7 +77,7 @@ def test_as_one_process(tmp_path, weights, unbroken):
     for ours, theirs in zip(one["admm"]["iterations"], two["admm"]["iterations"], strict=True):
         assert ours["flipped"] == theirs["flipped"] and ours == pytest.approx(theirs, rel=1e-4)
     assert one["pruned"]["accuracy"] == pytest.approx(two["pruned"]["accuracy"], abs=0.01)
-    assert difference(out / "pruned" / "model.safetensors", unbroken / "pruned" / "model.safetensors") < 1e-3
+    assert difference(out / "pruned" / "model.safetensors", unbroken / "pruned" / "model.safetensors") < 1e-2
 
 
 @pytest.mark.slow
