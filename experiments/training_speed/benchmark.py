@@ -181,11 +181,11 @@ def draw(found: dict[str, Any]) -> None:
         for i, value in enumerate(medians):
             axis.text(value + 0.03, i, f"{value:.2f}", va="center", fontsize=8)
         axis.set_yticks(range(len(WAYS)), list(WAYS))
-        axis.invert_yaxis()
         axis.set_xlim(0, 1.15 * max(medians))
         axis.set_title(m, fontsize=10)
-        axis.set_xlabel("steps in the time of one of plain Lightning")
         axis.spines[["top", "right"]].set_visible(False)
+    axes[0].invert_yaxis()
+    figure.supxlabel("steps in the time of one of plain Lightning", fontsize=10)
     figure.savefig(HERE / "training_speed.png", dpi=150)
 
 
