@@ -26,6 +26,7 @@ from torch import Tensor
 
 from easiedge.projection.greedy import GreedyOrder
 from easiedge.projection.order import Array
+from easiedge.scoring.readjusted import damped_inverse, strength
 from easiedge.unit import Interaction
 
 
@@ -36,8 +37,7 @@ class ReadjustedOrder(GreedyOrder):
     """
 
     def __init__(self, interaction: Interaction, starts: NDArray[np.int64]) -> None:
-        mean = float(interaction.diagonal().double().mean())
-        lam = interaction.readjust * mean if mean > 0 else 1.0  # F is zero: the network says the same whatever goes
+        lam = strength(interaction, interaction.readjust)
         self._groups = [_Group(interaction, int(a), int(b), lam) for a, b in pairwise(starts)]
         super().__init__(np.concatenate([group.increase() for group in self._groups]), starts)
 
@@ -57,9 +57,7 @@ class _Group:
     """``H`` of one group as it was with all units, its diagonal as it is now, and what those that are gone subtract from it."""
 
     def __init__(self, interaction: Interaction, start: int, end: int, lam: float) -> None:
-        damped = _block(interaction, start, end)
-        damped.diagonal().add_(lam)
-        self.inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
+        self.inverse = damped_inverse(_block(interaction, start, end), lam)
         self.diagonal = self.inverse.diagonal().clone()
         self.taken = torch.empty(min(16, end - start), end - start, dtype=torch.float64)  # H_q / sqrt(H_qq)
         self.count = 0
@@ -82,9 +80,9 @@ class _Group:
 
 
 def _block(interaction: Interaction, start: int, end: int) -> Tensor:
-    """``F`` of the group's units, float64 on the CPU."""
+    """``F`` of the group's units."""
     if interaction.fisher is not None:
-        return interaction.fisher[start:end, start:end].double().cpu().clone()
+        return interaction.fisher[start:end, start:end]
     assert interaction.rows is not None
     own = interaction.rows[:, start:end].double().cpu()
     return own.T @ own

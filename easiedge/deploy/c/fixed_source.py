@@ -13,7 +13,7 @@ from importlib import resources
 from easiedge.deploy.c.fixed_numbers import FRACTION, Whole, whole, whole_biases, whole_weights
 from easiedge.deploy.c.memory_plan import MemoryPlan
 from easiedge.deploy.c.program import Argument, Call, Channels, Layer, Memory, Places, Program, Weights, Window
-from easiedge.deploy.c.source import about_classes, wrapped
+from easiedge.deploy.c.source import about_classes, pointer, wrapped
 from easiedge.deploy.c.text import comment
 from easiedge.deploy.image_input import ImageInput
 
@@ -178,10 +178,7 @@ def _argument(
         label, made = constants[a.start]
         return f"constant_{a.start}" + ("" if label.endswith(".bias") else f", {made.digits}")
     if isinstance(a, Memory):
-        if a.buffer in (program.image, program.logits):
-            base = "image" if a.buffer == program.image else "logits"
-            return f"{base} + {a.start}" if a.start else base
-        return f"memory + {plan.start[a.buffer] + a.start}"
+        return pointer(a, program, plan)
     return whole(a) if isinstance(a, float) else str(a)
 
 

@@ -144,12 +144,17 @@ def _window(window: Window) -> list[str]:
     return textwrap.wrap(", ".join(texts) + ",", 100, initial_indent="    ", subsequent_indent="    ")
 
 
+def pointer(a: Memory, program: Program, plan: MemoryPlan) -> str:
+    """Where a piece of memory begins: in the image, in the logits, or in the work space."""
+    if a.buffer in (program.image, program.logits):
+        base = "image" if a.buffer == program.image else "logits"
+        return f"{base} + {a.start}" if a.start else base
+    return f"memory + {plan.start[a.buffer] + a.start}"
+
+
 def _plain(a: Argument, program: Program, plan: MemoryPlan) -> str:
     if isinstance(a, Weights):
         return f"weights + {a.start}"
     if isinstance(a, Memory):
-        if a.buffer in (program.image, program.logits):
-            base = "image" if a.buffer == program.image else "logits"
-            return f"{base} + {a.start}" if a.start else base
-        return f"memory + {plan.start[a.buffer] + a.start}"
+        return pointer(a, program, plan)
     return number(a) if isinstance(a, float) else str(a)
