@@ -167,7 +167,9 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
         compact = finetune(parts, outcome, clock)
         save(compact, parts.directory / "pruned", network_provenance(parts, cfg, outcome.mask))
         accuracies = closing_accuracies(parts, outcome) | {"val": parts.stages.validate(compact)}
-        metrics = pruning_metrics(parts, outcome, compact, accuracies, proof, clock.closed())
+        metrics = pruning_metrics(
+            parts, outcome, compact, accuracies, test_of_levels(parts, outcome), proof, clock.closed()
+        )
         check_still_there(parts.directory, also="config.yaml")
         rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
         shares = kept_shares(parts.groups, outcome.mask, rows, parts.selection.collapse_share)
@@ -329,6 +331,14 @@ def closing_accuracies(parts: Parts, outcome: Outcome) -> dict[str, float]:
         "removed": test_accuracy(parts, outcome.compact),
         "pruned": test_accuracy(parts, load(parts.directory / "pruned")),
     }
+
+
+def test_of_levels(parts: Parts, outcome: Outcome) -> list[tuple[float, float | None]]:
+    """Test accuracy of each level before and after its fine-tuning, None where the closing one follows; read with the rest, chosen by nothing."""
+    return [
+        (test_accuracy(parts, before), None if after is None else test_accuracy(parts, after))
+        for before, after in outcome.level_networks
+    ]
 
 
 def test_accuracy(parts: Parts, network: nn.Module) -> float:

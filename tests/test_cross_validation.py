@@ -34,6 +34,21 @@ def test_the_seed_is_the_fold_and_the_run_knows_its_images():
     assert known == pytest.approx(round(known), abs=1e-6)  # counted on that many images
 
 
+def test_the_test_images_are_read_at_every_level_where_that_is_asked_for():
+    asked = ["method=iterative", "schedule.steps=3", "budget.filters_removed=0.6", "folds.count=4"]
+    assert run(["prune", *QUICK, *asked, "schedule.test_levels=true", "hydra.run.dir=out"]) == 0
+    metrics = json.loads(Path("out/metrics.json").read_text())
+    images = round(len(run_data(Path("out")).test))
+    for level in metrics["levels"]:
+        for known in (level["test_accuracy_before"] * images, level["test_accuracy"] * images):
+            assert known == pytest.approx(round(known), abs=1e-6)
+    last = metrics["levels"][-1]
+    assert last["test_accuracy_before"] == metrics["pruned"]["accuracy_before_finetune"]
+    assert last["test_accuracy"] == metrics["pruned"]["accuracy"]
+    assert run(["prune", *QUICK, *asked, "hydra.run.dir=quiet"]) == 0
+    assert "test_accuracy" not in json.loads(Path("quiet/metrics.json").read_text())["levels"][0]
+
+
 def test_a_body_is_transferred_and_trained_on():
     assert run(["train", *QUICK, "hydra.run.dir=first"]) == 0
     body = "transfer=first/dense/model.safetensors"

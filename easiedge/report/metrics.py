@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ def pruning_metrics(
     outcome: Outcome,
     compact: nn.Module,
     accuracies: dict[str, float],
+    tested: Sequence[tuple[float, float | None]],
     proof: Equivalence,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def pruning_metrics(
         compact: the network in the artifact.
         accuracies: on the test split: ``dense``, ``masked``, ``removed`` (before fine-tuning), ``pruned`` (from the artifact); on the
             validation split: ``val``.
+        tested: of the levels of an iterative schedule, on the test split, before and after fine-tuning; empty where they were not asked for.
         proof: of equivalence.
         seconds: by stage.
     """
@@ -89,7 +91,7 @@ def pruning_metrics(
         },
         "equivalence": {"max_abs_diff": proof.max_abs_diff, "images": proof.images},
         "admm": {"iterations": list(outcome.iterations)},
-        **({"levels": _levels(outcome, accuracies["val"])} if outcome.levels else {}),
+        **({"levels": _levels(outcome, accuracies, tested)} if outcome.levels else {}),
         **({"latency": latency} if latency else {}),
         "seconds": _rounded(seconds),
         "versions": versions(),
@@ -130,11 +132,17 @@ def sparsity_metrics(
     }
 
 
-def _levels(outcome: Outcome, tuned: float) -> list[dict[str, Any]]:
+def _levels(
+    outcome: Outcome, accuracies: Mapping[str, float], tested: Sequence[tuple[float, float | None]]
+) -> list[dict[str, Any]]:
     """Of an iterative schedule; the accuracy after the closing fine-tuning is that of the level that it follows."""
-    return [
-        {**level, "accuracy": tuned if level["accuracy"] is None else level["accuracy"]} for level in outcome.levels
+    found = [
+        {**level, "accuracy": accuracies["val"] if level["accuracy"] is None else level["accuracy"]}
+        for level in outcome.levels
     ]
+    for level, (before, after) in zip(found, tested, strict=False):  # none where they were not asked for
+        level |= {"test_accuracy_before": before, "test_accuracy": accuracies["pruned"] if after is None else after}
+    return found
 
 
 def within(budget: Budget, achieved: Mapping[str, float]) -> bool:

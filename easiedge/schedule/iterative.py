@@ -35,11 +35,13 @@ class Iterative:
         epochs: of fine-tuning between two removals.
         tolerance: points of validation accuracy (0.03 is 3 points) that may be lost after fine-tuning; when a step loses
             more, the network of the step before it is kept, tuned as it was, and the budget is not met.  1 never stops.
+        test_levels: keep the networks of all levels, so that the run's one reading of the test set covers them.
     """
 
     steps: int = 10
     epochs: int = 1
     tolerance: float = 1.0
+    test_levels: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers of steps and epochs that mean nothing."""
@@ -68,6 +70,7 @@ class Iterative:
         current: nn.Module = copy.deepcopy(task.network)
         mask, warned = FilterMask.full(task.groups), frozenset[str]()
         levels: list[dict[str, Any]] = []
+        networks: list[tuple[nn.Module, nn.Module | None]] = []
         for step in range(1, self.steps + 1):
             start = time.perf_counter()
             here = restrict(task.groups, mask)
@@ -94,12 +97,16 @@ class Iterative:
                 }
             )
             if step == self.steps and self.tolerance >= 1.0:  # nothing to check: the closing fine-tuning follows
-                return Outcome(fitted, here, within, reached, compact, levels=levels, seconds=seconds)
+                networks += [(compact, None)] if self.test_levels else []
+                return Outcome(
+                    fitted, here, within, reached, compact, levels=levels, level_networks=networks, seconds=seconds
+                )
             start = time.perf_counter()
             tuned = copy.deepcopy(compact)
             if self.epochs:
                 task.train(tuned, epochs=self.epochs, stage=f"iteration {step}/{self.steps}", keep_start=True)
             seconds["finetune"] += time.perf_counter() - start
+            networks += [(compact, tuned)] if self.test_levels else []
             accuracy = task.validate(tuned)
             levels[-1] |= {"accuracy": accuracy, "kept": accuracy >= least}
             task.note(
@@ -108,10 +115,10 @@ class Iterative:
             )
             if accuracy < least:
                 task.note(f"stopped: more than the tolerance of {self.tolerance:.2%} was lost; the step before stays")
-                return self._settled(task, current, mask, levels, seconds, reached=False)
+                return self._settled(task, current, mask, levels, networks, seconds, reached=False)
             warned = chosen.guard.check(reached, task.groups, warned)
             current, mask = tuned, reached
-        return self._settled(task, current, mask, levels, seconds, reached=True)
+        return self._settled(task, current, mask, levels, networks, seconds, reached=True)
 
     @staticmethod
     def _settled(
@@ -119,6 +126,7 @@ class Iterative:
         current: nn.Module,
         mask: FilterMask,
         levels: list[dict[str, Any]],
+        networks: list[tuple[nn.Module, nn.Module | None]],
         seconds: dict[str, float],
         *,
         reached: bool,
@@ -127,4 +135,6 @@ class Iterative:
         here = restrict(task.groups, mask)
         full = FilterMask.full(here)
         compact = shrink(current, here, full, inputs_of(task.calibration[0])[:2])
-        return Outcome(current, here, full, mask, compact, levels=levels, reached=reached, seconds=seconds)
+        return Outcome(
+            current, here, full, mask, compact, levels=levels, level_networks=networks, reached=reached, seconds=seconds
+        )

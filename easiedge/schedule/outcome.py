@@ -50,6 +50,7 @@ class Outcome:
         iterations: one record per ADMM iteration: primal_residual, dual_residual, rho, flipped, masked_accuracy.
         levels: one record per removal of an iterative schedule: filters_removed, params, macs, accuracy_before and accuracy (validation, before and
             after fine-tuning; None where the closing fine-tuning follows), and whether it was kept.
+        level_networks: of each level, the network before and after its fine-tuning (None as above), where they were asked for.
         reached: whether the budget was met; False when a schedule stopped early to keep accuracy.
         seconds: time spent by part.
         epochs_left: of the schedule's ``training_epochs``, those that it did not need: the closing fine-tuning takes them, so that all
@@ -63,6 +64,7 @@ class Outcome:
     compact: fx.GraphModule
     iterations: Sequence[dict[str, Any]] = ()
     levels: Sequence[dict[str, Any]] = ()
+    level_networks: Sequence[tuple[nn.Module, nn.Module | None]] = ()
     reached: bool = True
     seconds: dict[str, float] = field(default_factory=dict)
     epochs_left: int = 0

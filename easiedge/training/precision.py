@@ -1,7 +1,8 @@
 """Choose the arithmetic of training: bf16 and the channels-last layout where the processor gains by them.
 
-The rule looks at the network and the processor and takes no time measurements, so a run repeats.  What it rests on, one
-training step in milliseconds on two x86-64 cores with avx512_bf16, torch 2.15, batches of 128 (16 to 32 at 64x64):
+The rule looks at the network, and at what the processor can do: whether it has bf16, and whether that is faster there, which is
+measured once (`bf16_gain`, far from 1 on every processor seen).  What it rests on, one training step in milliseconds on two
+x86-64 cores of an AMD EPYC with avx512_bf16, torch 2.15, batches of 128 (16 to 32 at 64x64):
 
     network            MACs/image   float32   + channels_last   bf16    + channels_last
     LeNet, 8x8            0.5 M        5.0          4.6           4.1         4.1
@@ -35,6 +36,7 @@ from torch import Tensor, nn
 from easiedge.errors import TrainingError
 from easiedge.model.count import layer_macs
 from easiedge.model.operations import is_depthwise
+from easiedge.training.bf16_gain import bf16_gain
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,9 @@ ENOUGH_MACS = 1_000_000
 """MACs per image from which bf16 pays on a processor that has it."""
 MUCH_DEPTHWISE = 0.04
 """Share of the MACs in depthwise convolutions from which bf16 costs more than it saves on a processor."""
+
+ENOUGH_GAIN = 1.2
+"""How many times faster a convolution must be in bf16 on a processor; bf16 has fewer digits, so it is not taken for nothing."""
 
 _PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
@@ -115,4 +120,9 @@ def _automatic(network: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) 
     depthwise = sum(n for layer, n in macs.items() if is_depthwise(modules[layer])) / total
     if depthwise > MUCH_DEPTHWISE and unit != "the GPU":
         return "32-true", f"depthwise convolutions ({depthwise:.0%} of the MACs) are slower in bf16 on this processor"
+    if unit != "the GPU" and (gain := bf16_gain()) < ENOUGH_GAIN:
+        return (
+            "32-true",
+            f"this processor has {unit}, but a convolution takes {1 / gain:.1f} times as long in it as in float32",
+        )
     return "bf16-mixed", f"{unit} multiplies bf16, and the network has {total / 1e6:.3g} M MACs per image"

@@ -11,6 +11,7 @@ from training import tiny
 
 from easiedge.errors import TrainingError
 from easiedge.training import precision
+from easiedge.training.bf16_gain import bf16_gain
 from easiedge.training.precision import choose_precision
 
 X = torch.randn(2, 3, 32, 32)
@@ -25,6 +26,7 @@ def _wide() -> nn.Sequential:
 @pytest.fixture
 def bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_bf16", lambda: "avx512_bf16")
+    monkeypatch.setattr(precision, "bf16_gain", lambda: 2.0)
 
 
 @pytest.mark.usefixtures("bf16")
@@ -49,6 +51,19 @@ def test_depthwise_networks_stay_in_float32() -> None:
     )
     assert "depthwise" in choose_precision(net, X).reason
     assert choose_precision(net, X).precision == "32-true"
+
+
+@pytest.mark.usefixtures("bf16")
+def test_float32_where_the_instruction_is_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "bf16_gain", lambda: 0.5)
+    chosen = choose_precision(_wide(), X)
+    assert chosen.precision == "32-true"
+    assert "2.0 times as long" in chosen.reason
+
+
+def test_the_gain_is_measured_once() -> None:
+    assert bf16_gain() > 0
+    assert bf16_gain() == bf16_gain()
 
 
 def test_float32_without_the_instruction(monkeypatch: pytest.MonkeyPatch) -> None:
