@@ -10,17 +10,24 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from easiedge.data.cache import cache_path
 from easiedge.data.decoding import DECODER, pixels_of
 from easiedge.data.in_memory import Images
 from easiedge.data.streamed import FilePixels
 from easiedge.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+
+
+class UnreadableImageError(DataError):
+    """A file that should be an image and is none, or is damaged."""
+
 
 LARGEST = 256 << 20  # bytes of one image file, unpacked
 
@@ -31,13 +38,14 @@ class ImageFiles:
     Attributes:
         root: the folder or archive.
         names: paths of all images relative to the root, sorted.
+        opened: the file of that name, open for reading; to be closed by who asked.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser()
         if self.root.is_dir():
             self._stamp = dict(_stamps(self.root))
-            self._read: Callable[[str], bytes] = lambda name: (self.root / name).read_bytes()
+            self.opened: Callable[[str], IO[bytes]] = lambda name: (self.root / name).open("rb")
         elif self.root.is_file():
             self._open_archive()
         else:
@@ -59,7 +67,7 @@ class ImageFiles:
                 f"data.root={self.root} is neither a folder nor a readable .zip archive: {error}"
             ) from error
         self._stamp = {i.filename: (i.file_size, i.CRC) for i in archive.infolist() if not i.is_dir()}
-        self._read = archive.read
+        self.opened = archive.open
 
     def classes(self, within: str = "") -> dict[str, list[str]]:
         """Names of the images in each class folder directly below ``within`` (or below the one folder that holds it all)."""
@@ -126,9 +134,11 @@ class ImageFiles:
         try:
             if self._stamp[name][0] > LARGEST:
                 raise ValueError(f"it has over {LARGEST >> 20} MB")
-            return pixels_of(self._read(name), None if size is None else (size, size), grey, fit)
+            with self.opened(name) as file:
+                content = file.read()
+            return pixels_of(content, None if size is None else (size, size), grey, fit)
         except Exception as error:  # decoders and archives raise a dozen kinds on damaged files
-            raise DataError(
+            raise UnreadableImageError(
                 f"image {name} in {self.root} cannot be read ({error}): remove or replace the file"
             ) from error
 
@@ -141,8 +151,7 @@ class ImageFiles:
 
     def _cache_file(self, names: Sequence[str], size: int | None, grey: bool, fit: str) -> Path:
         key = hashlib.sha256(repr((self.stamps(names), size, grey, fit)).encode()).hexdigest()
-        base = os.environ.get("EASIEDGE_CACHE") or Path.home() / ".cache" / "easiedge"
-        return Path(base) / f"images-{key[:32]}.npy"
+        return cache_path(f"images-{key[:32]}.npy")
 
 
 def _store(where: Path, pixels: np.ndarray) -> None:  # type: ignore[type-arg]

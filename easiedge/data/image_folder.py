@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from easiedge.data.census import census, without_damaged
 from easiedge.data.decoding import FITS
 from easiedge.data.image_data import ImageData
-from easiedge.data.image_files import ImageFiles, load_classes, stream_classes
+from easiedge.data.image_files import ImageFiles, UnreadableImageError, load_classes, stream_classes
 from easiedge.data.in_memory import Images
 from easiedge.data.root import root_of
 from easiedge.data.split import stratified
@@ -24,12 +25,14 @@ class ImageFolder(ImageData):
     Images are resized to ``image_size`` squares (``fit``: the whole, squashed, or the central part, cropped) and may be grey,
     palette or transparent; ``grey`` keeps one channel.  ``stream`` decodes them again and again as they are needed and holds
     none; ``"auto"`` does so where all of them would take more than a quarter of the available memory.  Batches are the same.
+    A file that cannot be read is named and ends it; with ``unreadable="skip"`` such files are left out and counted.
     """
 
     def __init__(
         self, root: str, *, image_size: int = 64, grey: bool = False, val_share: float = 0.15, test_share: float = 0.15,
         batch_size: int = 32, seed: int = 0, split_seed: int = 0, shift: int = 4, flip: bool = True,
         mean: Sequence[float] | None = None, std: Sequence[float] | None = None, fit: str = "squash", stream: bool | str = "auto",
+        unreadable: str = "error",
     ) -> None:  # fmt: skip
         default_mean, default_std = ((0.45,), (0.226,)) if grey else (IMAGENET_MEAN, IMAGENET_STD)
         super().__init__(
@@ -44,7 +47,9 @@ class ImageFolder(ImageData):
             raise DataError(f"data.fit={fit} is unknown: choose {' or '.join(FITS)}")
         if not isinstance(stream, bool) and stream != "auto":
             raise DataError(f"data.stream={stream} is unknown: choose true, false or auto")
-        self.fit, self.stream = fit, stream
+        if unreadable not in ("error", "skip"):
+            raise DataError(f"data.unreadable={unreadable} is unknown: choose error or skip")
+        self.fit, self.stream, self.unreadable = fit, stream, unreadable
         self.root, self.image_size, self.grey = root_of(root, "images"), image_size, grey
         self.val_share, self.test_share, self.split_seed = val_share, test_share, split_seed
 
@@ -52,12 +57,23 @@ class ImageFolder(ImageData):
         """Find the classes, decode (unless that is left for later), and split what is not split by folder."""
         files = ImageFiles(self.root)
         parts = self._find(files)
+        if self.unreadable == "skip":
+            parts = without_damaged(files, parts)
         self.class_names = sorted(parts["train"])
         self._check(parts)
         images = sum(len(names) for classes in parts.values() for names in classes.values())
         streamed = streams(self.stream, images * (1 if self.grey else 3) * self.image_size**2)
         make = stream_classes if streamed else load_classes
-        loaded = {p: make(files, c, self.class_names, self.image_size, self.grey, self.fit) for p, c in parts.items()}
+        if not streamed:  # those are many, and may be far away
+            census(files, [n for classes in parts.values() for names in classes.values() for n in names]).tell(
+                self.image_size, self.grey
+            )
+        try:
+            loaded = {
+                p: make(files, c, self.class_names, self.image_size, self.grey, self.fit) for p, c in parts.items()
+            }
+        except UnreadableImageError as error:
+            raise DataError(f"{error}, or leave such files out with data.unreadable=skip") from error
         train = loaded["train"]
         if "test" not in loaded:
             train, loaded["test"] = self._split(train, self.test_share)

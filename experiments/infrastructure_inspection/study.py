@@ -1,0 +1,69 @@
+"""All runs of the study, one after the other: five folds of one network, by the commands that a user would type.
+
+    python experiments/infrastructure_inspection/study.py NETWORK OUT data.root=PHOTOGRAPHS transfer=WEIGHTS [more overrides]
+
+NETWORK is vgg16 or resnet18.  What is finished is not computed again, so the same command goes on after a stop; ``--only=STEP,STEP``
+runs some steps.  ``tables.py OUT`` reads what it leaves.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+FOLDS = "seed=0,1,2,3,4"
+LEVELS = "0.12,0.24,0.36,0.48,0.6,0.72,0.84,0.97"
+TAYLOR = [
+    "method=iterative",
+    "scoring=taylor_2017",
+    "budget.filters_removed=0.97",
+    "schedule.steps=8",
+    "schedule.test_levels=true",
+]
+
+
+def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[str]]:
+    """The commands by the step's name: the transfer, pruning by Taylor ranking, the rule, the other methods, the classifiers."""
+    place = f"{out.absolute()}/{network}"
+    common = [f"experiment=infrastructure/{network}", "logger=none", "trainer.progress=false"]
+    transferred = [o for o in given if not o.startswith(("transfer=", "model.pretrained="))]
+    dense = [*common, *transferred, f"weights='{place}/dense/${{seed}}/dense/model.safetensors'"]
+    dense += [o for o in given if o.startswith("model.pretrained=")]
+
+    def sweep(name: str, job: str) -> list[str]:
+        return [f"hydra.sweep.dir='{place}/{name}'", f"hydra.sweep.subdir='{job}'"]
+
+    epochs = ["schedule.epochs=1,5,10", "recipe.finetune.epochs='${schedule.epochs}'"]
+    rule = ["schedule.tolerance=0.03", "schedule.epochs=1", "recipe.finetune.epochs=1"]
+    methods = "compare.methods=[easiedge,'joint one-shot: one_shot']"
+    return {
+        "dense": ["train", "-m", *common, *given, FOLDS, *sweep("dense", "${seed}")],
+        "taylor": ["prune", "-m", *dense, FOLDS, *TAYLOR, *epochs, *sweep("taylor", "${schedule.epochs}_${seed}")],
+        "rule": ["prune", "-m", *dense, FOLDS, *TAYLOR, *rule, *sweep("rule", "${seed}")],
+        "classifiers": ["classifiers", "-m", *dense, FOLDS, *sweep("classifiers", "${seed}")],
+        "compare": [
+            "compare", *dense, "compare.seeds=5", "compare.scopes=[global]", f"compare.budgets=[{LEVELS}]", methods,
+            "compare.by=filters_removed", f"hydra.run.dir='{place}/compare'",
+        ],
+    }  # fmt: skip
+
+
+def main(network: str, out: str, *given: str) -> int:
+    """Run or go on; the first step that fails ends it."""
+    only = next((o.removeprefix("--only=").split(",") for o in given if o.startswith("--only=")), None)
+    overrides = [o for o in given if not o.startswith("--only=")]
+    for step, command in commands(network, Path(out), overrides).items():
+        if only is None or step in only:
+            print(f"{step}: easiedge {' '.join(command)}", flush=True)
+            code = subprocess.run([sys.executable, "-m", "easiedge", *command], check=False).returncode
+            if code:
+                return code
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3 or sys.argv[1] not in ("vgg16", "resnet18"):
+        sys.exit(f"usage: {Path(__file__).name} vgg16|resnet18 OUT data.root=PHOTOGRAPHS transfer=WEIGHTS [overrides]")
+    sys.exit(main(*sys.argv[1:]))

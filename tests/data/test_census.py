@@ -1,0 +1,93 @@
+"""Image files of another colour model, too small, or unreadable: converted, counted, left out where that is asked for."""
+
+import logging
+
+import pytest
+from data.test_image_folder import fill, ready
+from PIL import Image
+
+from easiedge.data import census as counting
+from easiedge.data.census import census
+from easiedge.data.image_files import ImageFiles
+from easiedge.errors import DataError
+
+
+@pytest.fixture
+def mixed(tmp_path, monkeypatch):
+    """Twenty images of 12x9: three grey, two with transparency."""
+    monkeypatch.setenv("EASIEDGE_CACHE", str(tmp_path / "cache"))
+    root = fill(tmp_path / "images")
+    for i, mode in enumerate(["L", "L", "L", "RGBA", "RGBA"]):
+        path = root / "a" / f"{i}.png"
+        with Image.open(path) as image:
+            image.convert(mode).save(path)
+    return root
+
+
+def test_what_is_converted_and_enlarged_is_counted(mixed, caplog):
+    with caplog.at_level(logging.INFO):
+        data = ready(mixed, image_size=10)
+    assert data.train.pixels.shape[1:] == (3, 10, 10)
+    assert "of 20 images, 3 grey, 2 with transparency: converted to RGB" in caplog.text
+    assert "20 of 20 images are smaller than 10x10" in caplog.text and "has 9 pixels" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        ready(mixed, image_size=9, grey=True)
+    assert "15 in colour, 2 with transparency: converted to grey" in caplog.text and "smaller" not in caplog.text
+
+
+def test_nothing_is_said_of_images_that_are_as_they_will_be(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        ready(fill(tmp_path))
+    assert "images" not in caplog.text
+
+
+def test_headers_are_read_once_and_again_when_a_file_changes(mixed, monkeypatch):
+    files = ImageFiles(mixed)
+    first = census(files, files.names)
+    assert dict(first.kinds) == {"RGB": 15, "L": 3, "RGBA": 2} and dict(first.sides) == {9: 20}
+    looked, before = [], counting._head
+    monkeypatch.setattr(counting, "_head", lambda *given: looked.append(given) or before(*given))
+    assert census(files, files.names) == first and not looked
+    with Image.open(mixed / "b" / "0.png") as image:
+        image.resize((40, 40)).convert("CMYK").save(mixed / "b" / "0.tif")
+    (mixed / "b" / "0.png").unlink()
+    files = ImageFiles(mixed)
+    again = census(files, files.names)
+    assert len(looked) == 20
+    assert dict(again.kinds) == {"RGB": 14, "L": 3, "RGBA": 2, "CMYK": 1} and dict(again.sides) == {9: 19, 40: 1}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_damaged_files_are_left_out_and_counted(mixed, stream, caplog):
+    whole = (mixed / "b" / "0.png").read_bytes()
+    (mixed / "b" / "0.png").write_bytes(whole[: len(whole) // 2])
+    (mixed / "b" / "1.png").write_text("no image")
+    if not stream:
+        with pytest.raises(DataError, match=r"b/0\.png .*cannot be read.*data\.unreadable=skip"):
+            ready(mixed)
+    with caplog.at_level(logging.WARNING):
+        data = ready(mixed, unreadable="skip", stream=stream)
+    assert sum(map(len, (data.train, data.val, data.test))) == 18
+    assert "2 of 20 images cannot be read and are left out: b/0.png, b/1.png" in caplog.text
+    assert len(data.train.pixels[data.train.labels.argsort()]) == len(data.train)
+
+
+def test_where_all_of_a_class_are_damaged_it_is_named(mixed):
+    for path in (mixed / "b").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"class .b. .* has 0 images"):
+        ready(mixed, unreadable="skip")
+
+
+def test_an_unknown_wish_is_refused(mixed):
+    with pytest.raises(DataError, match=r"data\.unreadable=mend .*error or skip"):
+        ready(mixed, unreadable="mend")
+
+
+def test_a_damaged_record_is_made_anew(mixed, tmp_path):
+    files = ImageFiles(mixed)
+    first = census(files, files.names)
+    for record in (tmp_path / "cache").glob("files-*.json"):
+        record.write_text("{")
+    assert census(files, files.names) == first
