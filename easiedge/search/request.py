@@ -27,6 +27,7 @@ STRATEGIES: dict[str, Callable[[float, Sequence[Tensor]], Strategy]] = {
     "joint_information_gain": lambda rate, samples: JointInformationGain(samples, rate),
 }
 STARTS = ("inherit", "scratch")
+ATTEMPTS = 3  # as published, and in every conf/search
 CHOICES = ("params", "macs", "accuracy")
 
 
@@ -82,6 +83,10 @@ def search_request(cfg: DictConfig, weights: str | None) -> SearchRequest:
             raise EasiEdgeError(f"search.jumps holds {share}: give shares between 0 and 1, such as [0.5,0.25]")
     if cfg.jumps and cfg.rate:
         raise EasiEdgeError("search.jumps and search.rate both remove many units at once: give one of them")
+    if cfg.attempts != ATTEMPTS and not cfg.jumps:
+        raise EasiEdgeError(
+            f"search.attempts={cfg.attempts} counts the candidates of a jump, and there is none: give search.jumps=[0.5,0.25], or search=jump_grs"
+        )
     families = tuple(cfg.families)
     unknown = [name for name in families if name not in FAMILIES]
     if unknown or len(set(families)) < len(families):

@@ -48,6 +48,7 @@ def test_thresholds_outside_their_interval(share):
         (["start=cold"], "search.start=cold is unknown"),
         (["choose=luck"], "search.choose=luck is unknown"),
         (["rate=1.0"], "search.rate=1.0 must be a share"),
+        (["attempts=5"], "search.attempts=5 counts the candidates of a jump"),
         (["rate=0.5"], "search.rate=0.5 is of search=joint_information_gain"),
         (["jumps=[1.5]"], "search.jumps holds 1.5"),
         (["strategy=joint_information_gain", "jumps=[0.5]", "rate=0.5"], "give one of them"),
