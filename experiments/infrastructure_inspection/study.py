@@ -8,6 +8,7 @@ runs some steps.  ``tables.py OUT`` reads what it leaves.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ TAYLOR = [
     "schedule.steps=8",
     "schedule.test_levels=true",
 ]
+
+BENCHED = ("rule/0", "compare/cells/easiedge-global-filters_removed-0.84-seed0")
+"""Runs that are timed beside the dense network, on one core and on all."""
 
 
 def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[str]]:
@@ -38,7 +42,7 @@ def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[st
     epochs = ["schedule.epochs=1,5,10", "recipe.finetune.epochs='${schedule.epochs}'"]
     rule = ["schedule.tolerance=0.03", "schedule.epochs=1", "recipe.finetune.epochs=1"]
     methods = "compare.methods=[easiedge,'joint one-shot: one_shot']"
-    return {
+    steps = {
         "dense": ["train", "-m", *common, *given, FOLDS, *sweep("dense", "${seed}")],
         "taylor": ["prune", "-m", *dense, FOLDS, *TAYLOR, *epochs, *sweep("taylor", "${schedule.epochs}_${seed}")],
         "rule": ["prune", "-m", *dense, FOLDS, *TAYLOR, *rule, *sweep("rule", "${seed}")],
@@ -48,6 +52,11 @@ def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[st
             "compare.by=filters_removed", f"hydra.run.dir='{place}/compare'",
         ],
     }  # fmt: skip
+    for run in BENCHED:
+        for cores in sorted({1, len(os.sched_getaffinity(0))}):
+            bench = ["bench", f"{place}/{run}", "--engines", "torch", "--threads", str(cores), "--no-layers"]
+            steps[f"bench {run} {cores}"] = bench
+    return steps
 
 
 def main(network: str, out: str, *given: str) -> int:
@@ -55,7 +64,7 @@ def main(network: str, out: str, *given: str) -> int:
     only = next((o.removeprefix("--only=").split(",") for o in given if o.startswith("--only=")), None)
     overrides = [o for o in given if not o.startswith("--only=")]
     for step, command in commands(network, Path(out), overrides).items():
-        if only is None or step in only:
+        if only is None or step.split()[0] in only:
             print(f"{step}: easiedge {' '.join(command)}", flush=True)
             code = subprocess.run([sys.executable, "-m", "easiedge", *command], check=False).returncode
             if code:

@@ -1,0 +1,98 @@
+"""What the runs of study.py found, as results/NETWORK.json, by: python experiments/infrastructure_inspection/collect.py OUT."""
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+METHODS = {"easiedge": "easiedge", "joint-one-shot": "joint one-shot"}
+BENCHED = {
+    "Taylor, stopped by the rule": "rule/0",
+    "easiedge, 84 % of the filters gone": "compare/cells/easiedge-global-filters_removed-0.84-seed0",
+}
+CELL = re.compile(r"(.+)-global-filters_removed-([\d.]+)-seed(\d+)")
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def best_val(run):
+    """Validation accuracy of the epoch that a dense training kept."""
+    return max(float(row["val_accuracy"]) for row in csv.DictReader((run / "curves.csv").open()))
+
+
+def figures(run):
+    """Of a finished pruning run."""
+    m = read(run / "metrics.json")
+    kept = ("filters_removed", "params_removed", "macs_removed", "artifact_mb", "memory_mb")
+    return {
+        "before": m["pruned"]["accuracy_before_finetune"], "after": m["pruned"]["accuracy"], "val": m["pruned"]["val_accuracy"],
+        **{k: m["budget"]["achieved"][k] for k in kept if k in m["budget"]["achieved"]}, "seconds": m["seconds"]["total"],
+    }  # fmt: skip
+
+
+def layers(run):
+    """Units before and after by group, in the order of the network."""
+    rows = list(csv.DictReader((run / "layers.csv").open()))
+    return [[row["group"], int(row["units_before"]), int(row["units_after"])] for row in rows if row["group"]]
+
+
+def taylor(folder):
+    """By epochs an iteration: the levels of each fold, and what all of them together took."""
+    found = {}
+    for run in sorted(folder.glob("*_*")):
+        if (run / "metrics.json").exists():
+            epochs, seed = run.name.split("_")
+            m = read(run / "metrics.json")
+            found.setdefault(epochs, {})[seed] = {"levels": m["levels"], "seconds": m["seconds"]}
+    return found
+
+
+def compared(folder):
+    """The control's accuracies, and the figures of each method by level and fold."""
+    control, methods = {}, {}
+    for run in sorted(folder.glob("*")):
+        if not (run / "metrics.json").exists():
+            continue
+        if run.name.startswith("dense-trained-on"):
+            control[run.name.rsplit("seed", 1)[1]] = figures(run)
+        elif match := CELL.fullmatch(run.name):
+            name, level, seed = match.groups()
+            one = figures(run)
+            if seed == "0":
+                one["layers"] = layers(run)
+            methods.setdefault(METHODS[name], {}).setdefault(level, {})[seed] = one
+    return control, methods
+
+
+def collect(out, network):
+    """All of one network, as far as it has been run."""
+    base = out / network
+    dense = {}
+    for run in sorted((base / "dense").glob("[0-9]*")):
+        m = read(run / "metrics.json")
+        dense[run.name] = {"accuracy": m["dense"]["accuracy"], "val": best_val(run), "seconds": m["seconds"]["total"]}
+        counts = {k: m["dense"][k] for k in ("params", "macs", "filters")}
+    control, methods = compared(base / "compare" / "cells")
+    rule = {
+        run.name: figures(run) | {"layers": layers(run), "levels": read(run / "metrics.json")["levels"]}
+        for run in sorted((base / "rule").glob("[0-9]*")) if (run / "metrics.json").exists()
+    }  # fmt: skip
+    classifiers = [read(path)["rows"] for path in sorted((base / "classifiers").glob("[0-9]*/classifiers.json"))]
+    timed = {name: base / run / "bench" / "bench.json" for name, run in BENCHED.items()}
+    bench = {name: read(path) for name, path in timed.items() if path.exists()}
+    return {
+        "network": network, "counts": counts, "dense": dense, "taylor": taylor(base / "taylor"), "rule": rule, "control": control,
+        "methods": methods, "classifiers": classifiers, "bench": bench,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    (HERE / "results").mkdir(exist_ok=True)
+    for network in ("vgg16", "resnet18"):
+        if (Path(sys.argv[1]) / network / "dense").exists():
+            found = json.dumps(collect(Path(sys.argv[1]), network), separators=(",", ":"))
+            (HERE / "results" / f"{network}.json").write_text(found.replace('},"', '},\n"') + "\n")
