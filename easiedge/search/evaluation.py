@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
+from math import inf
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any
@@ -35,19 +36,21 @@ class Evaluation(AbstractContextManager["Evaluation"]):
         self.training, self.processes = training, processes
         self._pool: ProcessPoolExecutor | None = None
 
-    def __call__(self, networks: Sequence[nn.Module], seeds: Sequence[int]) -> list[tuple[nn.Module, Quality]]:
-        """Train each network by its seed; returns them in order, trained.
+    def __call__(
+        self, networks: Sequence[nn.Module], seeds: Sequence[int], enough: float = inf
+    ) -> list[tuple[nn.Module, Quality]]:
+        """Train each network by its seed, until its accuracy is ``enough``; returns them in order, trained.
 
         Raises:
             ProcessError: a process of the pool was killed.
         """
         if self.processes == 1 or len(networks) == 1:
-            return [(network, self.training(network, seed)) for network, seed in zip(networks, seeds, strict=True)]
+            return [(n, self.training(n, seed, enough=enough)) for n, seed in zip(networks, seeds, strict=True)]
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self.processes, multiprocessing.get_context("spawn"), _begin, (self.training,)
             )
-        jobs = [(describe(network), network.state_dict(), seed) for network, seed in zip(networks, seeds, strict=True)]
+        jobs = [(describe(n), n.state_dict(), seed, enough) for n, seed in zip(networks, seeds, strict=True)]
         try:
             done = list(self._pool.map(_train, jobs))
         except BrokenProcessPool as error:
@@ -83,10 +86,10 @@ def _begin(training: LeanTraining) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _train(job: tuple[dict[str, Any], dict[str, Tensor], int]) -> tuple[dict[str, Tensor], Quality]:
-    description, state, seed = job
+def _train(job: tuple[dict[str, Any], dict[str, Tensor], int, float]) -> tuple[dict[str, Tensor], Quality]:
+    description, state, seed, enough = job
     assert _ours is not None
     network = build(description)
     network.load_state_dict(state)
-    found = _ours(network, seed)
+    found = _ours(network, seed, enough=enough)
     return network.state_dict(), found

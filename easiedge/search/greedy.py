@@ -2,7 +2,7 @@
 
     accept a candidate    iff    its validation accuracy >= T * that of the original
 
-Of those that are accepted at a step the one goes on that the strategy prefers: of the best quality (accuracy, then loss), or the smallest.  What a step tries depends on the structure,
+A hasty strategy trains a candidate only until it holds, and what is left in the end once in full.  Of those that are accepted at a step the one goes on that the strategy prefers: of the best quality (accuracy, then loss), or the smallest.  What a step tries depends on the structure,
 the state, and a generator seeded by ``(seed, step)``: a search that was stopped ends with the same result.
 """
 
@@ -11,17 +11,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from easiedge.search.lean_training import Quality
-from easiedge.search.proposal import Proposal, SearchState, Strategy
+from easiedge.search.proposal import SETTLED, SETTLING, Proposal, SearchState, Strategy
 from easiedge.search.structure import Structure
 from easiedge.seeds import STEP, numbered_seed
 
-Evaluate = Callable[[Sequence[nn.Module], Sequence[int]], Sequence[tuple[nn.Module, Quality]]]
+Evaluate = Callable[[Sequence[nn.Module], Sequence[int], float], Sequence[tuple[nn.Module, Quality]]]
 MOST_CANDIDATES = 1000  # of a step, for seeds
 
 
@@ -70,8 +71,8 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        """Whether no layer is open."""
-        return not self.state.open
+        """Whether no layer is open, and nothing is left to settle."""
+        return not self.state.open and self.state.phase != SETTLING
 
 
 def begun(start: Structure, strategy: Strategy) -> Progress:
@@ -94,7 +95,7 @@ def search(
     Args:
         progress: from `begun`, or a checkpoint.
         strategy: which candidates are tried.
-        evaluate: trains networks by their seeds, and gives them back with their validation quality.
+        evaluate: trains networks by their seeds until an accuracy is reached, and gives them back with their validation quality.
         floor: least validation accuracy of what is accepted, ``T`` times that of the original.
         seed: of everything random.
         calibration: samples that candidates are refitted on, where the strategy wants that.
@@ -112,10 +113,12 @@ def step(
     """One step."""
     begin = time.perf_counter()
     here, state = progress.structure, progress.state
-    tried = strategy.propose(here, state, np.random.default_rng([seed, state.step]))
-    found = _evaluated(here, tried, evaluate, seed, state.step, calibration)
+    settling = state.phase == SETTLING
+    tried = [Proposal({})] if settling else strategy.propose(here, state, np.random.default_rng([seed, state.step]))
+    enough = floor if strategy.hasty and not settling else inf
+    found = _evaluated(here, tried, evaluate, seed, state.step, calibration, enough)
     passed = [quality.accuracy >= floor for _, quality in found]
-    learnt = replace(strategy.learn(state, tried, passed), step=state.step + 1)
+    learnt = replace(state, phase=SETTLED) if settling else strategy.learn(state, tried, passed)
     removed: dict[str, int] = {}
     if any(passed):
         best = max((k for k, ok in enumerate(passed) if ok), key=lambda k: strategy.prefer(*found[k]))
@@ -129,7 +132,10 @@ def step(
             sum(p.numel() for p in here.network.parameters()), removed,
             time.perf_counter() - begin,
         ))  # fmt: skip
-    return Progress(here, _still_open(learnt, here), steps)
+    left = replace(_still_open(learnt, here), step=state.step + 1)
+    if strategy.hasty and not settling and not left.open:
+        left = replace(left, phase=SETTLING)
+    return Progress(here, left, steps)
 
 
 def _evaluated(
@@ -139,12 +145,13 @@ def _evaluated(
     seed: int,
     number: int,
     calibration: Sequence[Tensor],
+    enough: float,
 ) -> Sequence[tuple[nn.Module, Quality]]:
     if not tried:
         return []
     networks = [here.without(p.removed, calibration if p.refit else None) for p in tried]
     of_step = numbered_seed(number, seed % STEP)
-    return evaluate(networks, [of_step * MOST_CANDIDATES + k for k in range(len(tried))])
+    return evaluate(networks, [of_step * MOST_CANDIDATES + k for k in range(len(tried))], enough)
 
 
 def _still_open(state: SearchState, here: Structure) -> SearchState:

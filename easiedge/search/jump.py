@@ -33,6 +33,11 @@ class Jump:
     attempts: int
     near: Strategy
 
+    @property
+    def hasty(self) -> bool:
+        """As the near phase."""
+        return self.near.hasty
+
     def begin(self, state: SearchState) -> SearchState:
         """The first sub-phase."""
         return self._enter(state, 0)

@@ -69,11 +69,11 @@ class LeanTraining:
     from_scratch: bool = False
     tutor: Tensor | None = None
 
-    def __call__(self, network: nn.Module, seed: int, hold_zeros: bool = False) -> Quality:
+    def __call__(self, network: nn.Module, seed: int, hold_zeros: bool = False, enough: float = inf) -> Quality:
         """Train ``network`` in place; returns the quality of its best epoch, whose weights it has in the end, in eval mode.
 
         What comes of it depends on the network, ``seed`` and nothing else.  A loss that is not finite ends the training.  With
-        ``hold_zeros`` weights that are zero stay zero.
+        ``hold_zeros`` weights that are zero stay zero.  Training ends as soon as the accuracy is ``enough``.
         """
         with one_thread(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -81,9 +81,12 @@ class LeanTraining:
                 reset(network)
             best = Quality(0.0) if self.from_scratch else quality(network, self.val)
             kept = _copy(network)
-            for found in self._epochs(network, hold_zeros):
+            epochs = self._epochs(network, hold_zeros) if best.accuracy < enough else ()
+            for found in epochs:
                 if found > best:
                     best, kept = found, _copy(network)
+                if best.accuracy >= enough:
+                    break
             network.load_state_dict(kept)
             network.eval()
         return best

@@ -13,6 +13,7 @@ from easiedge.search.lean_training import Quality
 from easiedge.search.structure import Structure
 
 NEAR = "near"
+SETTLING, SETTLED = "settling", "settled"  # the last structure of a hasty search is trained in full; it has been
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class SearchState:
 
 class Strategy(Protocol):
     """Which candidates are tried at each step, and what failing means."""
+
+    @property
+    def hasty(self) -> bool:
+        """Whether a candidate is trained only until it holds the threshold, and the last structure once in full."""
+        ...
 
     def begin(self, state: SearchState) -> SearchState:
         """The first state, from one that has all layers open."""

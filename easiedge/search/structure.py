@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,7 @@ class Structure:
     quality: Quality
     walk: LabelPropagation
     inputs: Tensor
+    _refits: list[Compensation] = field(default_factory=list, repr=False)  # one, as soon as a candidate is refitted
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -57,10 +58,16 @@ class Structure:
         """A smaller network, proved to compute what the masked one does; with ``refit``, what stays is first refitted on these inputs."""
         mask = self.removed_from(removed)
         if refit is not None:
-            return Compensation(self.network, self.groups, refit).compensated(mask)[1].eval()
+            return self._refit(refit).compensated(mask)[1].eval()
         smaller = cut(self.walk, self.groups, mask, two_images(self.network, self.inputs))
         prove_equivalence(self.network, self.groups, mask, smaller, [self.inputs])
         return smaller
+
+    def _refit(self, inputs: Sequence[Tensor]) -> Compensation:
+        """What the network says on ``inputs``, the same ones for every candidate, is computed once."""
+        if not self._refits:
+            self._refits.append(Compensation(self.network, self.groups, inputs))
+        return self._refits[0]
 
     def next(self, network: nn.Module, removed: Removed, quality: Quality) -> Structure:
         """The structure of ``network``, which is this one without ``removed``, trained."""

@@ -1,6 +1,7 @@
 """The search itself: what is accepted, when layers close, resumption, processes, and the strategies one by one."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def here():
 def judge(accuracy):
     """An evaluation that trains nothing: ``accuracy`` of the widths of a network."""
 
-    def evaluate(networks, seeds):
+    def evaluate(networks, seeds, enough):
         return [
             (n, Quality(accuracy(*(m.out_features for m in n.modules() if isinstance(m, torch.nn.Linear))), 0.0))
             for n in networks
@@ -114,7 +115,7 @@ def test_joint_information_gain_halves_its_rate_down_to_one_unit():
     )
     assert units(found)["hidden1"] == 11 and units(found)["hidden2"] == 1
     assert len(found.steps) < 19  # fewer than units that went and layers that closed, one a step
-    assert {s.phase for s in found.steps} <= {"far", "near"}
+    assert {s.phase for s in found.steps[:-1]} <= {"far", "near"} and found.steps[-1].phase == "settling"
     assert found.steps[0].phase == "far" and not found.steps[0].accepted
 
 
@@ -176,6 +177,35 @@ def test_a_search_that_was_stopped_ends_as_one_that_was_not(name, tmp_path):
         assert all(torch.equal(ended.structure.kept[n], k) for n, k in whole.structure.kept.items())
         plain = [[(s.step, s.phase, s.mean_accuracy, s.units) for s in p.steps] for p in (ended, whole)]
         assert plain[0] == plain[1]
+
+
+def test_a_hasty_search_trains_until_a_candidate_holds_and_the_last_structure_in_full(here):
+    seen, inner = [], Evaluation(training())
+
+    def evaluate(networks, seeds, enough):
+        seen.append(enough)
+        return inner(networks, seeds, enough)
+
+    strategy, floor = JointInformationGain([here.inputs]), 0.95 * here.quality.accuracy
+    kept = []
+    found = search(
+        begun(here, strategy), strategy, evaluate, floor, seed=1, calibration=[here.inputs], remember=kept.append
+    )
+    assert seen == [floor] * (len(seen) - 1) + [math.inf] and len(seen) > 2
+    before = kept[-2].structure
+    assert found.structure.quality >= before.quality and before.quality.accuracy >= floor
+    assert units(found) == before.sizes and all(torch.equal(before.kept[n], k) for n, k in found.structure.kept.items())
+    assert found.finished and not kept[-2].finished and found.steps[-1].removed == {}
+
+
+def test_scores_of_a_structure_are_looked_up_and_are_those_of_a_fresh_look(here):
+    strategy, other = JointInformationGain([here.inputs]), JointInformationGain([here.inputs])
+    first = strategy._scores(here)
+    assert strategy._scores(here) is first
+    for name, values in other._scores(here).values.items():
+        assert torch.equal(values, first.values[name])
+    smaller = start((4, 3))
+    assert strategy._scores(smaller).values["hidden1"].numel() == 4
 
 
 def test_the_network_that_is_left_has_the_quality_that_was_accepted_and_the_units_that_are_said(here):

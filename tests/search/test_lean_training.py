@@ -113,3 +113,24 @@ def test_dropout_is_off_in_validation():
 def test_a_last_batch_of_one_joins_the_one_before():
     lean = replace(training(), train=clouds(65))
     assert [span.stop - span.start for span in lean._spans()] == [32, 33]
+
+
+def test_training_ends_as_soon_as_it_is_enough(monkeypatch):
+    lean, looked = training(), []
+    monkeypatch.setattr(
+        "easiedge.search.lean_training.quality", lambda n, s: looked.append(quality(n, s)) or looked[-1]
+    )
+    network = nn1(2, (1, 1, 6), (4,))
+    start = copy.deepcopy(network.state_dict())
+    whole = lean(copy.deepcopy(network), 7)
+    path = list(looked)
+    assert len(path) == 1 + lean.recipe.epochs
+    enough = path[1].accuracy
+    assert path[0].accuracy < enough
+    looked.clear()
+    found = lean(network, 7, enough=enough)
+    assert looked == path[:2] and found == path[1] and quality(network, lean.val) == found and whole >= found
+    network.load_state_dict(start)
+    looked.clear()
+    assert lean(network, 7, enough=path[0].accuracy) == path[0] and len(looked) == 1
+    assert all(torch.equal(v, start[n]) for n, v in network.state_dict().items())

@@ -18,6 +18,8 @@ from easiedge.search.structure import Structure
 class GreedyRandom:
     """GRS."""
 
+    hasty = False
+
     def begin(self, state: SearchState) -> SearchState:
         """As it is."""
         return state

@@ -7,14 +7,15 @@
              near: of each open layer the ``TRIES`` units that lose least, refitted too; the smallest network that holds goes on, far again;
                    a layer of which none holds is closed
 
-The joint form passes over many of GRS's steps at once.  Layers that are closed keep what they have.
+The joint form passes over many of GRS's steps at once, and is hasty: since what stays is refitted, most candidates hold before or soon
+after their training begins, and only the last structure is trained in full.  Layers that are closed keep what they have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -39,6 +40,8 @@ class SingleInformationGain:
     Args:
         calibration: training samples ``[samples, ...]`` in batches.
     """
+
+    hasty = False
 
     def __init__(self, calibration: Sequence[Tensor]) -> None:
         self.calibration = calibration
@@ -73,6 +76,8 @@ class JointInformationGain:
 
     calibration: Sequence[Tensor]
     rate: float = 0.5
+    hasty: ClassVar[bool] = True
+    _scored: list[tuple[Structure, FilterScores]] = field(default_factory=list, repr=False)  # the last one
 
     def begin(self, state: SearchState) -> SearchState:
         """The first rate."""
@@ -80,10 +85,7 @@ class JointInformationGain:
 
     def propose(self, here: Structure, state: SearchState, rng: np.random.Generator) -> Sequence[Proposal]:
         """Far: one candidate, or none where the open layers cannot lose so much.  Near: some of each open layer."""
-        options: dict[str, Any] = {"seed": state.step}
-        scores = for_refit(
-            score(here.network, here.groups, self.calibration, "joint_information_gain", **options), options
-        )
+        scores = self._scores(here)
         if state.phase == FAR:
             gone = cheapest(here, scores, state, state.rate)
             return [] if gone is None else [Proposal(gone, True)]
@@ -92,6 +94,14 @@ class JointInformationGain:
             for name in state.open
             for unit in scores.values[name].argsort(stable=True)[:TRIES]
         ]
+
+    def _scores(self, here: Structure) -> FilterScores:
+        """Of a structure, looked up while several steps try from it; the seed depends on it alone, so that a search that was stopped finds the same."""
+        if not self._scored or self._scored[0][0] is not here:
+            options: dict[str, Any] = {"seed": sum(here.sizes.values())}
+            raw = score(here.network, here.groups, self.calibration, "joint_information_gain", **options)
+            self._scored[:] = [(here, for_refit(raw, options))]
+        return self._scored[0][1]
 
     def prefer(self, network: nn.Module, quality: Quality) -> tuple[float, ...]:
         """The smallest, since all of them hold the threshold; of equal ones the best."""
