@@ -14,6 +14,7 @@ NAMES = {
 }  # fmt: skip
 COLOURS = {"grs": "#1f5fa8", "jump_grs": "#8a5fb0", "joint_information_gain": "#c2702b"}
 MUTED = "#5b6773"
+ORDER = ["breast_cancer", "two_digits", "simulated_calcium", "mnist"]
 LABELS = {"calcium": "simulated_calcium"}
 
 
@@ -33,7 +34,7 @@ def percent(found, part, key):
 
 def grouped(found):
     tasks = defaultdict(lambda: defaultdict(list))
-    for row in found:
+    for row in sorted(found, key=lambda row: ORDER.index(row["data"])):
         if row["widths"] is None:
             tasks[row["model"], row["data"]][row["search"]].append(row)
     return tasks
@@ -180,7 +181,7 @@ def draw_phases(found):
         phases = [h[0] for h in row["history"]]
         for phase in dict.fromkeys(phases):
             steps = [k for k, p in enumerate(phases) if p == phase]
-            colour = COLOURS["grs"] if phase == "near" else ("#8a5fb0" if phase == "far 2" else "#c2702b")
+            colour = COLOURS["grs"] if phase == "near" else {"far 2": "#8a5fb0", "settling": "#3f8f6b"}.get(phase, "#c2702b")
             values = [100 * row["history"][k][2] for k in steps]
             at.plot(steps, values, ".", color=colour, label=phase, markersize=5)
         at.axhline(100 * row["T"] * row["dense_val"], color=MUTED, linestyle="--", linewidth=1)

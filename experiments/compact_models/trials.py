@@ -122,7 +122,7 @@ def key(row):
 def wanted(trend):
     if trend:
         for seed in range(3):
-            for widths in WIDTHS if seed == 0 else WIDTHS[:4]:
+            for widths in WIDTHS if seed == 0 else WIDTHS[:5]:
                 for name in TREND:
                     yield "nn1", "breast_cancer", name, seed, widths, TREND_EPOCHS
         return
