@@ -181,7 +181,9 @@ def draw_phases(found):
         phases = [h[0] for h in row["history"]]
         for phase in dict.fromkeys(phases):
             steps = [k for k, p in enumerate(phases) if p == phase]
-            colour = COLOURS["grs"] if phase == "near" else {"far 2": "#8a5fb0", "settling": "#3f8f6b"}.get(phase, "#c2702b")
+            colour = (
+                COLOURS["grs"] if phase == "near" else {"far 2": "#8a5fb0", "settling": "#3f8f6b"}.get(phase, "#c2702b")
+            )
             values = [100 * row["history"][k][2] for k in steps]
             at.plot(steps, values, ".", color=colour, label=phase, markersize=5)
         at.axhline(100 * row["T"] * row["dense_val"], color=MUTED, linestyle="--", linewidth=1)

@@ -35,9 +35,9 @@ def figures(run):
 
 
 def layers(run):
-    """Units before and after by group, in the order of the network."""
+    """Units before and after of every layer that lost some or could have, in the order of the network."""
     rows = list(csv.DictReader((run / "layers.csv").open()))
-    return [[row["group"], int(row["units_before"]), int(row["units_after"])] for row in rows if row["group"]]
+    return [[row["layer"], int(row["units_before"]), int(row["units_after"])] for row in rows if row["group"]]
 
 
 def taylor(folder):

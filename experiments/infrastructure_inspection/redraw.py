@@ -55,8 +55,12 @@ def level_table(found):
             cells += [spread(taylor_levels(found, e, key)[i]) for key in ("test_accuracy_before", "test_accuracy")]
         for name in methods:
             for key in ("before", "after"):
-                levels = sorted(method_levels(found, name, key).items())
-                cells.append(spread(levels[i][1]) if i < len(levels) else "")
+                near = [
+                    v
+                    for level, v in method_levels(found, name, key).items()
+                    if abs(level - statistics.mean(share)) < 0.03
+                ]
+                cells.append(spread(near[0]) if near else "")
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
