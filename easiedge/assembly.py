@@ -269,14 +269,15 @@ def make_selection(cfg: DictConfig) -> Selection:
 def make_network(cfg: DictConfig, data: ImageData) -> nn.Module:
     """The network for the data's images and classes, with the weights asked for, on the GPU where there is one.
 
-    Weights from ``weights=`` take the place of those that ``model.pretrained=true`` would download.
+    Weights from ``weights=`` or ``transfer=`` take the place of those that ``model.pretrained=true`` would download.
 
     Raises:
         ModelError: unknown model, weights that do not fit, or images of a size the network cannot take.
     """
     channels, height, width = data.input_shape
     builder = instantiate(
-        cfg.model, **({"pretrained": False} if cfg.weights is not None and "pretrained" in cfg.model else {})
+        cfg.model,
+        **({"pretrained": False} if (cfg.weights or cfg.transfer) is not None and "pretrained" in cfg.model else {}),
     )
     known = inspect.signature(builder).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())

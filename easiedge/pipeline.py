@@ -314,10 +314,10 @@ def finetune(parts: Parts, outcome: Outcome, clock: Clock) -> nn.Module:
     """
     compact = copy.deepcopy(outcome.compact)
     epochs = parts.stages.recipes["finetune"].epochs + outcome.epochs_left
-    with clock.counts("finetune"):
-        parts.stages.train(
-            compact, recipe="finetune", epochs=epochs, stage="fine-tuning", tutor=parts.network, keep_start=True
-        )
+    found = parts.stages.train(
+        compact, recipe="finetune", epochs=epochs, stage="fine-tuning", tutor=parts.network, keep_start=True
+    )
+    clock.add("finetune", found.seconds)  # of all sessions, where the run was stopped within
     return compact.eval()
 
 

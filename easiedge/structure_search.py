@@ -147,7 +147,7 @@ def _searched(
             nonlocal said
             if memory is not None and now.steps:
                 memory.save(now.state.step, as_content(now))
-            if time.monotonic() - said > EVERY:
+            if now.steps and time.monotonic() - said > EVERY:
                 said = time.monotonic()
                 last = now.steps[-1]
                 log.info(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torchvision
 from PIL import Image
+from safetensors.torch import save_file
 
 import easiedge
 from easiedge.cli import conf_dir, run
@@ -13,6 +14,7 @@ from easiedge.configuration import composed
 from easiedge.data import imagenet
 from easiedge.deploy.image_input import image_input
 from easiedge.model import torchvision_classifier
+from easiedge.model.vgg import vgg16
 from easiedge.targets import check_targets
 
 NAMES = ("vgg16_cifar100", "resnet56_cifar100", "resnet50_imagenet")
@@ -92,3 +94,45 @@ def test_imagenet_runs_from_published_weights_which_are_not_trained(tmp_path, mo
     data.setup()
     easiedge.assembly.make_network(cfg, data)
     assert made[1:] == [("resnet50", None)]  # nothing is downloaded where weights are given
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        pytest.param("infrastructure/vgg16", vgg16, marks=pytest.mark.slow),
+        ("infrastructure/resnet18", torchvision.models.resnet18),
+    ],
+)
+def test_a_network_trained_elsewhere_is_transferred_to_photographs_and_pruned_by_the_study(
+    name, other, tmp_path, monkeypatch
+):
+    for kind in ("Negative", "Positive"):
+        (tmp_path / "photographs" / kind).mkdir(parents=True)
+        for i in range(10):
+            pixels = np.random.default_rng([i, len(kind)]).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photographs" / kind / f"{i}.png")
+    save_file(other(num_classes=7).state_dict(), tmp_path / "elsewhere.safetensors")
+    monkeypatch.setattr(torchvision.models._api.WeightsEnum, "get_state_dict", None)  # nothing is downloaded
+    asked = [
+        f"experiment={name}",
+        "data.root=photographs",
+        "transfer=elsewhere.safetensors",
+        "data.image_size=32",
+        "data.batch_size=8",
+        "seed=6",
+    ]
+    study = [
+        "method=iterative",
+        "scoring=taylor_2017",
+        "schedule.steps=2",
+        "budget.filters_removed=0.3",
+        "schedule.test_levels=true",
+    ]
+    quick = [o for o in QUICK if not o.startswith(("method=", "scoring=", "compensation="))]
+    assert run(["prune", *asked, *study, *quick]) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["budget"]["achieved"]["filters_removed"] >= 0.3 and len(metrics["levels"]) == 2
+    assert all(
+        level["test_accuracy"] * 4 == round(level["test_accuracy"] * 4) for level in metrics["levels"]
+    )  # a fifth of 20
+    assert metrics["dense"]["filters"] > metrics["pruned"]["filters"]

@@ -20,11 +20,13 @@ def cache_path(name: str) -> Path:
     return Path(base) / name
 
 
-def cached_json(key: str, make: Callable[[], Any]) -> Any:
-    """What was made for ``key`` before, or is now; where the cache cannot be read or written, or is damaged, it is made anew."""
+def cached_json(key: str, make: Callable[[], Any], whole: Callable[[Any], bool]) -> Any:
+    """What was made for ``key`` before, or is now; where the cache cannot be read or written, or what it holds is not ``whole``, it is made anew."""
     where = cache_path(f"files-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json")
     with suppress(OSError, ValueError):
-        return json.loads(where.read_text())
+        found = json.loads(where.read_text())
+        if whole(found):
+            return found
     made = make()
     with suppress(WriteError):
         write_atomically(where, json.dumps(made) + "\n")

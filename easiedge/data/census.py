@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -71,19 +71,33 @@ def census(files: ImageFiles, names: Sequence[str]) -> Census:
         kinds, sides = Counter(mode for mode, _ in heads), Counter(side for _, side in heads)
         return {"kinds": dict(kinds), "sides": {str(side): n for side, n in sides.items()}}
 
-    found = cached_json(f"census {files.stamps(names)}", count)
+    found = cached_json(f"census {files.stamps(names)}", count, _is_count)
     return Census(len(names), found["kinds"], {int(side): n for side, n in found["sides"].items()})
 
 
 def unreadable(files: ImageFiles, names: Sequence[str]) -> list[str]:
-    """Those of the files that cannot be decoded; each is decoded once to find out, and that is remembered as long as they do not change."""
+    """Those of the files that cannot be decoded; each is decoded once to find out, and that is remembered as long as they do not change.
+
+    Raises:
+        DataError: a file cannot be read for another reason than what is in it, such as its permissions or a full table of open files.
+    """
 
     def find() -> list[str]:
         damaged = _each(lambda name: _damaged(files, name), names)
         return [name for name, bad in zip(names, damaged, strict=True) if bad]
 
-    found: list[str] = cached_json(f"unreadable {files.stamps(names)}", find)
+    known = set(names)
+    found: list[str] = cached_json(
+        f"unreadable {files.stamps(names)}", find, lambda old: isinstance(old, list) and all(n in known for n in old)
+    )
     return found
+
+
+def _is_count(found: Any) -> bool:
+    if not isinstance(found, dict) or not all(isinstance(found.get(part), dict) for part in ("kinds", "sides")):
+        return False
+    counts = [*found["kinds"].values(), *found["sides"].values()]
+    return all(type(n) is int for n in counts) and all(side.isdecimal() for side in found["sides"])
 
 
 def without_damaged(files: ImageFiles, parts: Parts) -> Parts:
@@ -112,7 +126,10 @@ def _head(files: ImageFiles, name: str) -> tuple[str, int] | None:
 def _damaged(files: ImageFiles, name: str) -> bool:
     try:
         files.decode_one(name, None, grey=False)
-    except DataError:
+    except DataError as error:
+        cause = error.__cause__
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno is not None):
+            raise  # the machine's fault, not the file's
         return True
     return False
 

@@ -122,6 +122,12 @@ class ImageFolder(ImageData):
                 raise DataError(
                     f"the classes in {self.root}/{part} are not those in train: {sorted(set(classes) ^ set(self.class_names))} differ"
                 )
+        for part, classes in parts.items():
+            empty = [c for c, names in classes.items() if not names]
+            if empty and part != "train":
+                raise DataError(
+                    f"class {empty[0]!r} in {self.root} has no image in {part} that can be read: replace the damaged files, or leave that folder out"
+                )
         few = {c: len(n) for c, n in parts["train"].items() if len(n) < 3}
         if few:
             name, count = next(iter(few.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -11,9 +12,11 @@ from matplotlib.ticker import MaxNLocator
 
 from easiedge.report.pictures import MUTED
 from easiedge.search.greedy import Step
+from easiedge.search.proposal import SETTLING
 
 PICTURE = "search.png"
 PHASES = ("#c2702b", "#8a5fb0", "#1f5fa8")  # far sub-phases, then near
+SETTLED = "#3f8f6b"
 BANDS = 0.08  # opacity
 
 
@@ -48,11 +51,14 @@ def search_figure(steps: Mapping[str, Sequence[Step]], floors: Mapping[str, floa
 
 def _accuracies(axes: Axes, steps: Sequence[Step], floor: float) -> None:
     names = list(dict.fromkeys(step.phase for step in steps))
-    for name in names:
-        chosen = [step for step in steps if step.phase == name]
+    for name, spell in groupby(steps, key=lambda step: step.phase):  # a search may go far, near, and far again
+        during = list(spell)
+        x = [step.step for step in during]
         colour = _colour(name, names)
-        x = [step.step for step in chosen]
-        axes.plot(x, [100 * step.mean_accuracy for step in chosen], color=colour, linewidth=1.0, alpha=0.6)
+        axes.plot(x, [100 * step.mean_accuracy for step in during], color=colour, linewidth=1.0, alpha=0.6)
+        axes.axvspan(min(x) - 0.5, max(x) + 0.5, color=colour, alpha=BANDS, linewidth=0)
+    for name in names:
+        chosen, colour = [step for step in steps if step.phase == name], _colour(name, names)
         for accepted, marker in ((True, "o"), (False, "x")):
             shown = [step for step in chosen if step.accepted == accepted]
             label = f"{name}, {'accepted' if accepted else 'all failed'}" if shown else None
@@ -64,7 +70,6 @@ def _accuracies(axes: Axes, steps: Sequence[Step], floor: float) -> None:
                 markersize=4,
                 label=label,
             )
-        axes.axvspan(min(x) - 0.5, max(x) + 0.5, color=colour, alpha=BANDS, linewidth=0)
     axes.axhline(100 * floor, color=MUTED, linestyle="--", linewidth=1)
     axes.annotate(
         "threshold", (1.0, 100 * floor), xycoords=("axes fraction", "data"), xytext=(-2, -3), textcoords="offset points", ha="right",
@@ -84,7 +89,7 @@ def _units(axes: Axes, steps: Sequence[Step]) -> None:
 
 def _colour(name: str, names: Sequence[str]) -> str:
     if not name.startswith("far"):
-        return PHASES[-1]
+        return SETTLED if name == SETTLING else PHASES[-1]
     return PHASES[[n for n in names if n.startswith("far")].index(name) % (len(PHASES) - 1)]
 
 

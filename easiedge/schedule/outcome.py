@@ -22,7 +22,7 @@ class Task:
         budget: what must go in the end.
         selection: how units are chosen and removed.
         calibration: batches (inputs, targets) of training images without augmentation.
-        train: trains a network in place: ``train(network, epochs=, stage=, callbacks=, tutor=, keep_best=)``.
+        train: trains a network in place: ``train(network, epochs=, stage=, callbacks=, tutor=, keep_best=)``; what it returns has ``seconds``.
         validate: accuracy of a network on validation data, in [0, 1].
         note: called with one line about the progress.
     """

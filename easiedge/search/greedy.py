@@ -2,8 +2,9 @@
 
     accept a candidate    iff    its validation accuracy >= T * that of the original
 
-A hasty strategy trains a candidate only until it holds, and what is left in the end once in full.  Of those that are accepted at a step the one goes on that the strategy prefers: of the best quality (accuracy, then loss), or the smallest.  What a step tries depends on the structure,
-the state, and a generator seeded by ``(seed, step)``: a search that was stopped ends with the same result.
+A hasty strategy trains a candidate only until it holds, and what is left in the end once in full.  Of those that are accepted at a
+step the one goes on that the strategy prefers: of the best quality (accuracy, then loss), or the smallest.  What a step tries depends on
+the structure, the state, and a generator seeded by ``(seed, step)``: a search that was stopped ends with the same result.
 """
 
 from __future__ import annotations
@@ -97,12 +98,15 @@ def search(
         strategy: which candidates are tried.
         evaluate: trains networks by their seeds until an accuracy is reached, and gives them back with their validation quality.
         floor: least validation accuracy of what is accepted, ``T`` times that of the original.
-        seed: of everything random.
+        seed: of what a step draws and of training.
         calibration: samples that candidates are refitted on, where the strategy wants that.
         remember: called after every step.
     """
     while not progress.finished:
-        progress = step(progress, strategy, evaluate, floor, seed, calibration)
+        if progress.state.phase == SETTLING:
+            progress = settled(progress, evaluate, seed)
+        else:
+            progress = step(progress, strategy, evaluate, floor, seed, calibration)
         remember(progress)
     return progress
 
@@ -113,12 +117,11 @@ def step(
     """One step."""
     begin = time.perf_counter()
     here, state = progress.structure, progress.state
-    settling = state.phase == SETTLING
-    tried = [Proposal({})] if settling else strategy.propose(here, state, np.random.default_rng([seed, state.step]))
-    enough = floor if strategy.hasty and not settling else inf
+    tried = strategy.propose(here, state, np.random.default_rng([seed, state.step]))
+    enough = floor if strategy.hasty else inf
     found = _evaluated(here, tried, evaluate, seed, state.step, calibration, enough)
     passed = [quality.accuracy >= floor for _, quality in found]
-    learnt = replace(state, phase=SETTLED) if settling else strategy.learn(state, tried, passed)
+    learnt = strategy.learn(state, tried, passed)
     removed: dict[str, int] = {}
     if any(passed):
         best = max((k for k, ok in enumerate(passed) if ok), key=lambda k: strategy.prefer(*found[k]))
@@ -133,9 +136,24 @@ def step(
             time.perf_counter() - begin,
         ))  # fmt: skip
     left = replace(_still_open(learnt, here), step=state.step + 1)
-    if strategy.hasty and not settling and not left.open:
+    if strategy.hasty and not left.open:
         left = replace(left, phase=SETTLING)
     return Progress(here, left, steps)
+
+
+def settled(progress: Progress, evaluate: Evaluate, seed: int) -> Progress:
+    """The last structure of a hasty search, trained once in full from the weights that it has: it only gets better."""
+    begin = time.perf_counter()
+    here, state = progress.structure, progress.state
+    ((network, quality),) = _evaluated(here, [Proposal({})], evaluate, seed, state.step, (), inf)
+    better = quality >= here.quality
+    if better:
+        here = here.next(network, {}, quality)
+    step = Step(
+        state.step, state.phase, 1, quality.accuracy, quality.accuracy, better, sum(here.sizes.values()),
+        sum(p.numel() for p in here.network.parameters()), {}, time.perf_counter() - begin,
+    )  # fmt: skip
+    return Progress(here, replace(state, phase=SETTLED, step=state.step + 1), (*progress.steps, step))
 
 
 def _evaluated(

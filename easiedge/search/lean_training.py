@@ -8,7 +8,6 @@ images come without augmentation.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from easiedge.search.flat_optimizer import FlatOptimizer
 from easiedge.training.learning_rate import SCHEDULES
 from easiedge.training.loss import classification_loss, distillation_loss
+from easiedge.training.one_thread import one_thread
 from easiedge.training.recipe import Recipe
 
 
@@ -153,17 +153,3 @@ def reset(network: nn.Module) -> None:
     for module in network.modules():
         if callable(fresh := getattr(module, "reset_parameters", None)):
             fresh()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Within the context torch uses one thread: tiny layers gain nothing from more, and sums are then the same everywhere."""
-    before = torch.get_num_threads()
-    if before == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

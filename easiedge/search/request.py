@@ -19,12 +19,12 @@ from easiedge.search.strategies.natural_order import NaturalOrder
 from easiedge.search.strategies.random_layer import RandomLayer
 from easiedge.search.tq import TqRequest
 
-STRATEGIES: dict[str, Callable[[float, Sequence[Tensor]], Strategy]] = {
-    "greedy_random": lambda rate, samples: GreedyRandom(),
-    "random_layer": lambda rate, samples: RandomLayer(),
-    "natural_order": lambda rate, samples: NaturalOrder(),
-    "information_gain": lambda rate, samples: SingleInformationGain(samples),
-    "joint_information_gain": lambda rate, samples: JointInformationGain(samples, rate),
+STRATEGIES: dict[str, Callable[[float, bool, Sequence[Tensor]], Strategy]] = {
+    "greedy_random": lambda rate, inherits, samples: GreedyRandom(),
+    "random_layer": lambda rate, inherits, samples: RandomLayer(),
+    "natural_order": lambda rate, inherits, samples: NaturalOrder(),
+    "information_gain": lambda rate, inherits, samples: SingleInformationGain(samples),
+    "joint_information_gain": lambda rate, inherits, samples: JointInformationGain(samples, rate, inherits),
 }
 STARTS = ("inherit", "scratch")
 ATTEMPTS = 3  # as published, and in every conf/search
@@ -51,7 +51,7 @@ class SearchRequest:
 
     def make_strategy(self, calibration: Sequence[Tensor]) -> Strategy:
         """The strategy, with its jumps; information gain looks at the samples ``calibration``."""
-        near = STRATEGIES[self.strategy](self.rate, calibration)
+        near = STRATEGIES[self.strategy](self.rate, self.start == "inherit", calibration)
         return Jump(self.jumps, self.attempts, near) if self.jumps else near
 
 

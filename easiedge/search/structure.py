@@ -40,7 +40,7 @@ class Structure:
     quality: Quality
     walk: LabelPropagation
     inputs: Tensor
-    _refits: list[Compensation] = field(default_factory=list, repr=False)  # one, as soon as a candidate is refitted
+    _refits: list[tuple[Sequence[Tensor], Compensation]] = field(default_factory=list, repr=False)  # the last one
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -64,10 +64,10 @@ class Structure:
         return smaller
 
     def _refit(self, inputs: Sequence[Tensor]) -> Compensation:
-        """What the network says on ``inputs``, the same ones for every candidate, is computed once."""
-        if not self._refits:
-            self._refits.append(Compensation(self.network, self.groups, inputs))
-        return self._refits[0]
+        """What the network says on ``inputs`` is computed once for all candidates."""
+        if not self._refits or self._refits[0][0] is not inputs:
+            self._refits[:] = [(inputs, Compensation(self.network, self.groups, inputs))]
+        return self._refits[0][1]
 
     def next(self, network: nn.Module, removed: Removed, quality: Quality) -> Structure:
         """The structure of ``network``, which is this one without ``removed``, trained."""

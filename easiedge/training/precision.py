@@ -123,6 +123,6 @@ def _automatic(network: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) 
     if unit != "the GPU" and (gain := bf16_gain()) < ENOUGH_GAIN:
         return (
             "32-true",
-            f"this processor has {unit}, but a convolution takes {1 / gain:.1f} times as long in it as in float32",
+            f"this processor has {unit}, but a convolution takes {1 / gain:.1f} of its float32 time in it",
         )
     return "bf16-mixed", f"{unit} multiplies bf16, and the network has {total / 1e6:.3g} M MACs per image"

@@ -92,11 +92,13 @@ class Stages:
         label = stage or recipe
         before = (snapshot(network), self._quality(network)) if keep_start else None
         attempts = self._attempts(network, before[1]) if before is not None else [None]
+        seconds = 0.0
         for number, watch in enumerate(attempts):
             epoch = getattr(self.train_batches, "epoch", None)
             attempt = replace(chosen, lr=chosen.lr * FACTOR**number)
             watchers = [*callbacks, *([] if watch is None else [watch])]
             result = self._backing_off(network, attempt, recipe, label, watchers, tutor, keep_best)
+            seconds += result.seconds
             gone = before is not None and watch is not None and watch.found
             if self.curves is not None:
                 self.curves.add(f"{label}, too fast" if gone else label, result.history)
@@ -114,7 +116,7 @@ class Stages:
         if before is not None and before[1] >= self._quality(network):
             log.info("%s: no epoch is better than the start, which stays", label)
             network.load_state_dict(before[0])
-        return result
+        return replace(result, seconds=seconds)
 
     def _backing_off(
         self, network: nn.Module, recipe: Recipe, name: str, label: str, callbacks: Sequence[Callback], tutor: nn.Module | None,

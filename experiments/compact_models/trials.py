@@ -25,6 +25,7 @@ from easiedge.model.count import count
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.tiny import FAMILIES
 from easiedge.report.search_record import improvements, nonzero_counts, search_figures
+from easiedge.search.acceptance import least_accuracy
 from easiedge.search.evaluation import Evaluation
 from easiedge.search.greedy import begun, search
 from easiedge.search.jump import Jump
@@ -94,7 +95,12 @@ def trial(model, task, name, seed, widths=None, epochs=EPOCHS):
     wall, spent = time.perf_counter(), time.process_time()
     with Evaluation(candidates) as evaluate:
         found = search(
-            begun(first, strategy), strategy, evaluate, T * start.accuracy, seed=seed, calibration=calibration
+            begun(first, strategy),
+            strategy,
+            evaluate,
+            least_accuracy(T, start.accuracy),
+            seed=seed,
+            calibration=calibration,
         )
     wall, spent = time.perf_counter() - wall, time.process_time() - spent
     dense = {"accuracy": quality(network, test).accuracy, **count(network, inputs[:2])}

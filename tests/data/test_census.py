@@ -1,5 +1,6 @@
 """Image files of another colour model, too small, or unreadable: converted, counted, left out where that is asked for."""
 
+import errno
 import logging
 
 import pytest
@@ -7,7 +8,7 @@ from data.test_image_folder import fill, ready
 from PIL import Image
 
 from easiedge.data import census as counting
-from easiedge.data.census import census
+from easiedge.data.census import census, unreadable
 from easiedge.data.image_files import ImageFiles
 from easiedge.errors import DataError
 
@@ -80,6 +81,31 @@ def test_where_all_of_a_class_are_damaged_it_is_named(mixed):
         ready(mixed, unreadable="skip")
 
 
+@pytest.mark.parametrize("gone", ["all", "one class"])
+def test_a_part_without_readable_images_of_a_class_is_named(gone, mixed, tmp_path):
+    for part in ("train", "val"):
+        fill(tmp_path / "parts" / part)
+    for path in (tmp_path / "parts" / "val").glob("*/*" if gone == "all" else "b/*"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"class '[ab]' .* no image in val that can be read"):
+        ready(tmp_path / "parts", unreadable="skip")
+
+
+def test_what_is_the_machines_fault_is_not_held_against_the_file(mixed, monkeypatch):
+    files, opened = ImageFiles(mixed), ImageFiles(mixed).opened
+
+    def exhausted(name):
+        if name == "a/5.png":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opened(name)
+
+    files.opened = exhausted
+    with pytest.raises(DataError, match=r"a/5\.png.*Too many open files"):
+        unreadable(files, files.names)
+    files.opened = opened
+    assert unreadable(files, files.names) == []
+
+
 def test_an_unknown_wish_is_refused(mixed):
     with pytest.raises(DataError, match=r"data\.unreadable=mend .*error or skip"):
         ready(mixed, unreadable="mend")
@@ -88,6 +114,11 @@ def test_an_unknown_wish_is_refused(mixed):
 def test_a_damaged_record_is_made_anew(mixed, tmp_path):
     files = ImageFiles(mixed)
     first = census(files, files.names)
+    for damage in ("{", "{}", "[]", "null", '{"kinds": {"L": 1}, "sides": {"x": 2}}'):
+        for record in (tmp_path / "cache").glob("files-*.json"):
+            record.write_text(damage)
+        assert census(files, files.names) == first
+    assert unreadable(files, files.names) == []
     for record in (tmp_path / "cache").glob("files-*.json"):
-        record.write_text("{")
-    assert census(files, files.names) == first
+        record.write_text('["elsewhere.png"]')
+    assert unreadable(files, files.names) == []

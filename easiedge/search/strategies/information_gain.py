@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -72,12 +72,18 @@ class JointInformationGain:
     Attributes:
         calibration: training samples ``[samples, ...]`` in batches.
         rate: share of the parameters that the first candidate loses; 0 for the near phase alone.
+        inherits: whether candidates are trained from what is left of the weights: only then refits and haste make sense.
     """
 
     calibration: Sequence[Tensor]
     rate: float = 0.5
-    hasty: ClassVar[bool] = True
+    inherits: bool = True
     _scored: list[tuple[Structure, FilterScores]] = field(default_factory=list, repr=False)  # the last one
+
+    @property
+    def hasty(self) -> bool:
+        """Unless candidates start afresh."""
+        return self.inherits
 
     def begin(self, state: SearchState) -> SearchState:
         """The first rate."""
@@ -88,9 +94,9 @@ class JointInformationGain:
         scores = self._scores(here)
         if state.phase == FAR:
             gone = cheapest(here, scores, state, state.rate)
-            return [] if gone is None else [Proposal(gone, True)]
+            return [] if gone is None else [Proposal(gone, self.inherits)]
         return [
-            Proposal({name: (int(unit),)}, True)
+            Proposal({name: (int(unit),)}, self.inherits)
             for name in state.open
             for unit in scores.values[name].argsort(stable=True)[:TRIES]
         ]
