@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from easiedge.argument_parser import ArgumentParser
+from easiedge.errors import EasiEdgeError
 from easiedge.plain_text import plain
 
 USAGE = "easiedge export RUN_DIR [--to onnx,openvino,torch_export,executorch,c,c_fixed] [--int8] [data.root=DIR]"
@@ -25,9 +26,9 @@ def _parser() -> ArgumentParser:
         "overrides", metavar="data.KEY=VALUE", nargs="*", help="where the run's data are now, such as data.root=DIR"
     )
     parser.add_argument(
-        "--to", default="onnx", metavar="LIST",
+        "--to", metavar="LIST",
         help="formats, separated by commas: onnx (ONNX Runtime), openvino, torch_export (.pt2), executorch (.pte, phones), c "
-        "(C99 for microcontrollers and boards), c_fixed (the same in fixed point); default onnx",
+        "(C99 for microcontrollers and boards), c_fixed (the same in fixed point); default onnx; format=LIST says the same",
     )  # fmt: skip
     parser.add_argument(
         "--int8",
@@ -59,9 +60,10 @@ def export_command(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(list(arguments))
     from easiedge.export import FOLDER, ExportRequest, export
 
+    formats, overrides = _formats(options.to, options.overrides)
     request = ExportRequest(
-        options.run, tuple(name.strip() for name in options.to.split(",") if name.strip()), options.int8, options.network, options.images,
-        options.calibration, options.drop, options.threads, tuple(options.overrides),
+        options.run, formats, options.int8, options.network, options.images,
+        options.calibration, options.drop, options.threads, overrides,
     )  # fmt: skip
     logging.getLogger("easiedge").setLevel(logging.INFO)
     exported = export(request)
@@ -69,6 +71,16 @@ def export_command(arguments: Sequence[str]) -> int:
         print_exports(exported.entries, options.run / FOLDER)
     exported.check()
     return 0
+
+
+def _formats(to: str | None, overrides: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The formats, from ``--to LIST`` or, as in an override, ``format=LIST``; and the other overrides."""
+    named = [o.removeprefix("format=") for o in overrides if o.startswith("format=")]
+    if len(named) + (to is not None) > 1:
+        raise EasiEdgeError("the formats are given twice: once is enough, --to LIST or format=LIST")
+    chosen = named[0] if named else to if to is not None else "onnx"
+    others = tuple(o for o in overrides if not o.startswith("format="))
+    return tuple(name.strip() for name in chosen.split(",") if name.strip()), others
 
 
 def print_exports(entries: Sequence[dict[str, Any]], folder: Path) -> None:

@@ -260,6 +260,13 @@ def test_every_format_is_offered_in_the_help(capsys):
     assert all(name in text for name in FORMATS)
 
 
+def test_formats_may_be_given_as_an_override(made, capsys):
+    assert run(["export", str(made), "format=c", "--images", "50"]) == 0
+    assert [entry["format"] for entry in json.loads((made / "export" / "export.json").read_text())["files"]] == ["c"]
+    assert "given twice" in refused(["export", str(made), "format=c", "--to", "onnx"], capsys)
+    assert "pixels" in refused(["export", str(made), "format=pixels"], capsys)
+
+
 def test_missing_images_say_which_override_gives_them(tmp_path, capsys):
     make_run(tmp_path, target="easiedge.data.mnist.MNIST", root=str(tmp_path / "gone"))
     err = refused(["export", str(tmp_path), "--int8"], capsys)

@@ -55,6 +55,14 @@ def test_the_experiments_compose_for_a_gpu_too(name):
     assert cfg.data._target_.endswith("ImageNet" if "imagenet" in name else "CIFAR100")
 
 
+@pytest.mark.parametrize("name", ["resnet18", "vgg16_imagenet"])
+def test_the_inspection_study_takes_published_weights_by_default(name):
+    cfg = composed(conf_dir(), [f"experiment=infrastructure/{name}", "data.root=x"])
+    check_targets(cfg, [])
+    assert cfg.model.pretrained and cfg.model.name == name.removesuffix("_imagenet") and cfg.data.image_size == 224
+    assert cfg.folds.count == 5
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param("vgg16_cifar100", marks=pytest.mark.slow), "resnet56_cifar100"]
 )  # 15 million weights are written time and again

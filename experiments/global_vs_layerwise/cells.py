@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from easiedge.atomic import write_atomically
+
 FILES = ("config.yaml", "metrics.json", "curves.csv")
 PATHS = (("data", "root"), ("weights",))  # of this machine
 
@@ -30,8 +32,7 @@ def pack(study: Path, file: Path) -> int:
             rows.append(
                 json.dumps({"cell": cell.name, **texts, "config.yaml": yaml.safe_dump(config, sort_keys=False)})
             )
-    with gzip.GzipFile(file, "wb", mtime=0) as out:
-        out.write("\n".join(rows).encode())
+    write_atomically(file, gzip.compress("\n".join(rows).encode(), mtime=0))
     return len(rows)
 
 
@@ -48,15 +49,16 @@ def unpack(file: Path, study: Path, given: dict[str, str]) -> int:
             _put(config, path, given.get(".".join(path)))
         texts = {**{name: row[name] for name in FILES}, "config.yaml": yaml.safe_dump(config, sort_keys=False)}
         for name in sorted(texts, key=lambda name: name == "metrics.json"):  # what marks it as finished comes last
-            (home / name).write_text(texts[name])
+            write_atomically(home / name, texts[name])
     return len(rows)
 
 
 def _put(config: dict, path: tuple[str, ...], value: str | None) -> None:  # type: ignore[type-arg]
     *above, last = path
     for key in above:
-        config = config[key]
-    config[last] = value
+        config = config.get(key, {})
+    if last in config:
+        config[last] = value
 
 
 if __name__ == "__main__":

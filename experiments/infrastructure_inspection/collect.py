@@ -92,7 +92,7 @@ def collect(out, network):
 
 if __name__ == "__main__":
     (HERE / "results").mkdir(exist_ok=True)
-    for network in ("vgg16", "resnet18"):
+    for network in ("vgg16", "resnet18", "vgg16_imagenet"):
         if (Path(sys.argv[1]) / network / "dense").exists():
             found = json.dumps(collect(Path(sys.argv[1]), network), separators=(",", ":"))
             (HERE / "results" / f"{network}.json").write_text(found.replace('},"', '},\n"') + "\n")

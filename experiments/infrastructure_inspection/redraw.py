@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 HERE = Path(__file__).resolve().parent
 RULE = 0.03  # points of accuracy, of the study
-TITLES = {"vgg16": "VGG-16", "resnet18": "ResNet-18"}
+TITLES = {"vgg16": "VGG-16", "resnet18": "ResNet-18", "vgg16_imagenet": "VGG-16, ImageNet weights"}
 COLOURS = {"Taylor, 1 epoch": "#5b6773", "easiedge": "#1f5fa8", "joint one-shot": "#c2702b"}
 NAMES = {"network": "the network itself", "knn": "K-nearest neighbours", "svc": "SVC", "svm_hinge": "SVMH"}
 

@@ -2,7 +2,8 @@
 
     python experiments/infrastructure_inspection/study.py NETWORK OUT data.root=PHOTOGRAPHS transfer=WEIGHTS [more overrides]
 
-NETWORK is vgg16 or resnet18.  Runs that are finished are not computed again, so the same command goes on after a stop; ``--only=STEP,STEP``
+NETWORK is resnet18 or vgg16_imagenet (torchvision's, with ImageNet weights: model.pretrained=true is their default) or vgg16 (for 32x32,
+by transfer= from weights of one's own).  Runs that are finished are not computed again, so the same command goes on after a stop; ``--only=STEP,STEP``
 runs some steps.  ``collect.py OUT`` reads what it leaves.
 """
 
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+NETWORKS = ("vgg16", "resnet18", "vgg16_imagenet")
 FOLDS = "seed=0,1,2,3,4"
 LEVELS = ",".join(f"{0.97 * k / 8:g}" for k in range(1, 9))  # the shares that the eight steps of Taylor pruning reach
 TAYLOR = [
@@ -73,6 +75,8 @@ def main(network: str, out: str, *given: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or sys.argv[1] not in ("vgg16", "resnet18"):
-        sys.exit(f"usage: {Path(__file__).name} vgg16|resnet18 OUT data.root=PHOTOGRAPHS transfer=WEIGHTS [overrides]")
+    if len(sys.argv) < 3 or sys.argv[1] not in NETWORKS:
+        sys.exit(
+            f"usage: {Path(__file__).name} {'|'.join(NETWORKS)} OUT data.root=PHOTOGRAPHS [transfer=WEIGHTS] [overrides]"
+        )
     sys.exit(main(*sys.argv[1:]))
