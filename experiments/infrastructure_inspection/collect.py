@@ -81,18 +81,31 @@ def collect(out, network):
         run.name: figures(run) | {"layers": layers(run), "levels": read(run / "metrics.json")["levels"]}
         for run in sorted((base / "rule").glob("[0-9]*")) if (run / "metrics.json").exists()
     }  # fmt: skip
+    found_taylor = taylor(base / "taylor")
     classifiers = [read(path)["rows"] for path in sorted((base / "classifiers").glob("[0-9]*/classifiers.json"))]
     timed = {name: base / run / "bench" / "bench.json" for name, run in BENCHED.items()}
     bench = {name: read(path) for name, path in timed.items() if path.exists()}
+    by_level = [at for levels in methods.values() for at in levels.values()]
+    for folds in (*found_taylor.values(), *by_level):
+        for fold, run in folds.items():
+            run["dense"] = dense[fold]  # what it is held against
     return {
-        "network": network, "counts": counts, "dense": dense, "taylor": taylor(base / "taylor"), "rule": rule, "control": control,
+        "network": network, "counts": counts, "dense": dense, "taylor": found_taylor, "rule": rule, "control": control,
         "methods": methods, "classifiers": classifiers, "bench": bench,
     }  # fmt: skip
+
+
+def merged(old, new):
+    """Runs of an earlier day beside those of this one; what is in both is this one's."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {key: merged(old.get(key), new.get(key)) for key in (*old, *(key for key in new if key not in old))}
+    return old if new in (None, []) else new
 
 
 if __name__ == "__main__":
     (HERE / "results").mkdir(exist_ok=True)
     for network in ("vgg16", "resnet18", "vgg16_imagenet"):
         if (Path(sys.argv[1]) / network / "dense").exists():
-            found = json.dumps(collect(Path(sys.argv[1]), network), separators=(",", ":"))
-            (HERE / "results" / f"{network}.json").write_text(found.replace('},"', '},\n"') + "\n")
+            path = HERE / "results" / f"{network}.json"
+            found = merged(read(path) if path.exists() else {}, collect(Path(sys.argv[1]), network))
+            path.write_text(json.dumps(found, separators=(",", ":")).replace('},"', '},\n"') + "\n")

@@ -74,18 +74,19 @@ def reached(accuracies, dense):
 
 
 def ways(found):
-    """By way to prune: for each fold the shares that go, and accuracy after fine-tuning on validation and test images, level by level."""
+    """By way to prune, for each fold: the dense network, and level by level the share that goes and validation and test accuracy after fine-tuning."""
     every = {}
     for e, runs in sorted(found["taylor"].items(), key=lambda item: int(item[0])):
         every[f"Taylor, {e} epoch{'s' * (e != '1')}"] = {
-            fold: [(lv["filters_removed"], lv["accuracy"], lv["test_accuracy"]) for lv in run["levels"]] for fold, run in runs.items()
+            fold: (run["dense"], [(lv["filters_removed"], lv["accuracy"], lv["test_accuracy"]) for lv in run["levels"]]) for fold, run in runs.items()
         }  # fmt: skip
     for name, levels in found["methods"].items():
-        folds = {fold for at in levels.values() for fold in at}
-        every[name] = {
-            fold: [(at[fold]["filters_removed"], at[fold]["val"], at[fold]["after"]) for _, at in sorted(levels.items()) if fold in at]
-            for fold in sorted(folds)
-        }  # fmt: skip
+        first = sorted(levels, key=float)
+        label = name if len(first) == 8 else f"{name}, levels from {100 * float(first[0]):.0f} % on"
+        for level in first:
+            for fold, run in levels[level].items():
+                one = every.setdefault(label, {}).setdefault(fold, (run["dense"], []))
+                one[1].append((run["filters_removed"], run["val"], run["after"]))
     return every
 
 
@@ -97,8 +98,7 @@ def rule_table(found):
     ]  # fmt: skip
     for name, folds in ways(found).items():
         by_val, by_test, there, lost = [], [], [], []
-        for fold, levels in folds.items():
-            dense = found["dense"][fold]
+        for dense, levels in folds.values():
             i = reached([val for _, val, _ in levels], dense["val"])
             j = reached([test for _, _, test in levels], dense["accuracy"])
             by_val.append(levels[i][0] if i >= 0 else 0.0)
@@ -125,8 +125,8 @@ def epoch_table(found):
         seconds = [run["seconds"]["score"] + run["seconds"]["finetune"] for run in runs.values()]
         base = base or statistics.mean(seconds)
         rule, means = [], []
-        for fold, run in runs.items():
-            i = reached([lv["accuracy"] for lv in run["levels"]], found["dense"][fold]["val"])
+        for run in runs.values():
+            i = reached([lv["accuracy"] for lv in run["levels"]], run["dense"]["val"])
             rule.append(run["levels"][i]["filters_removed"] if i >= 0 else 0.0)
             means.append(statistics.mean(lv["test_accuracy"] for lv in run["levels"][:6]))
         sd = f" ± {statistics.stdev(seconds):.0f}" if len(seconds) > 1 else ""
@@ -207,12 +207,13 @@ def accuracy_picture(every):
             curves[name] = [[values for _, values in sorted(column.items())] for column in columns]
         for name, (gone, before, after) in curves.items():
             x = [100 * statistics.mean(v) for v in gone]
+            start = [0] if x[0] < 20 else []  # no line over levels that were not run
             y = [100 * statistics.mean(v) for v in after]
             sd = [100 * statistics.stdev(v) if len(v) > 1 else 0 for v in after]
             axes.errorbar(
-                [0, *x],
-                [dense, *y],
-                [0, *sd],
+                [*start, *x],
+                [*(dense for _ in start), *y],
+                [*start, *sd],
                 color=COLOURS[name],
                 marker="o",
                 markersize=4,
@@ -221,8 +222,8 @@ def accuracy_picture(every):
                 label=f"{name}, after fine-tuning",
             )
             axes.plot(
-                [0, *x],
-                [dense, *(100 * statistics.mean(v) for v in before)],
+                [*start, *x],
+                [*(dense for _ in start), *(100 * statistics.mean(v) for v in before)],
                 color=COLOURS[name],
                 linewidth=1,
                 linestyle=":",
