@@ -84,7 +84,7 @@ def collect(out, network):
     found_taylor = taylor(base / "taylor")
     classifiers = [read(path)["rows"] for path in sorted((base / "classifiers").glob("[0-9]*/classifiers.json"))]
     timed = {name: base / run / "bench" / "bench.json" for name, run in BENCHED.items()}
-    bench = {name: read(path) for name, path in timed.items() if path.exists()}
+    bench = {name: {"rows": read(path)["rows"]} for name, path in timed.items() if path.exists()}
     by_level = [at for levels in methods.values() for at in levels.values()]
     for folds in (*found_taylor.values(), *by_level):
         for fold, run in folds.items():

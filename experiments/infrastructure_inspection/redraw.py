@@ -39,12 +39,12 @@ def level_table(found):
     """Test accuracy at every level, before and after fine-tuning."""
     epochs = [e for e in (1, 5, 10) if str(e) in found["taylor"]]
     methods = list(found["methods"])
-    head = ["filters gone [%]", "MACs gone [%]"]
+    head = ["filters gone [%]", "Taylor, 1 epoch: MACs gone [%]"]
     head += [f"Taylor, {e} epoch{'s' * (e > 1)}: {when}" for e in epochs for when in ("before", "after")]
-    head += [f"{name}: {when}" for name in methods for when in ("before", "after")]
+    head += [f"{name}: {when}" for name in methods for when in ("MACs gone [%]", "before", "after")]
     lines = ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     dense = spread([run["accuracy"] for run in found["dense"].values()])
-    lines.append(f"| 0 | 0 | {' | '.join([dense, ''] * (len(epochs) + len(methods)))} |")
+    lines.append(f"| 0 | 0 | {' | '.join([dense, ''] * len(epochs) + ['0', dense, ''] * len(methods))} |")
     gone, macs = taylor_levels(found, epochs[0], "filters_removed"), taylor_levels(found, epochs[0], "macs")
     for i, (share, left) in enumerate(zip(gone, macs, strict=True)):
         cells = [
@@ -54,13 +54,14 @@ def level_table(found):
         for e in epochs:
             cells += [spread(taylor_levels(found, e, key)[i]) for key in ("test_accuracy_before", "test_accuracy")]
         for name in methods:
-            for key in ("before", "after"):
-                near = [
-                    v
-                    for level, v in method_levels(found, name, key).items()
-                    if abs(level - statistics.mean(share)) < 0.005
-                ]
-                cells.append(spread(near[0]) if near else "")
+            for key in ("macs_removed", "before", "after"):
+                columns = method_levels(found, name, key).items()
+                near = [v for level, v in columns if abs(level - statistics.mean(share)) < 0.005]
+                cells.append(
+                    spread(near[0], 0 if key == "macs_removed" else 1).split(" ±" if key == "macs_removed" else "\n")[0]
+                    if near
+                    else ""
+                )
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
