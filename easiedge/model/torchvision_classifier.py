@@ -39,7 +39,7 @@ def torchvision_classifier(name: str, num_classes: int = 1000, pretrained: bool 
         model = torchvision.models.get_model(name, weights="DEFAULT")
     except (urllib.error.URLError, OSError) as error:
         raise ModelError(
-            f"the weights of {name} cannot be downloaded ({error}): download them where there is a network and pass transfer=FILE"
+            f"the weights of {name} cannot be downloaded ({error}): download them where there is a network and pass weights=FILE, or transfer=FILE for other classes than theirs"
         ) from error
     if hasattr(model, "aux_logits"):
         model.aux_logits = False
