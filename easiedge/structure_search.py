@@ -21,10 +21,11 @@ from easiedge.search.beginning import check_classes, check_start, samples_of
 from easiedge.search.checkpoint import as_content, of_content
 from easiedge.search.evaluation import Evaluation
 from easiedge.search.greedy import Progress, begun, search
-from easiedge.search.lean_training import LeanTraining, Quality, Samples, logits_of, one_thread, quality
+from easiedge.search.lean_training import LeanTraining, Quality, Samples, logits_of, quality
 from easiedge.search.request import SearchRequest
 from easiedge.search.structure import original
 from easiedge.search.tq import TqResult, tq
+from easiedge.training.one_thread import one_thread
 from easiedge.training.resume.halt import HALT
 from easiedge.unit import FilterGroup
 

@@ -100,9 +100,14 @@ def _is_count(found: Any) -> bool:
     return all(type(n) is int for n in counts) and all(side.isdecimal() for side in found["sides"])
 
 
+def names_of(parts: Parts) -> list[str]:
+    """All files, whatever their part and class."""
+    return [name for classes in parts.values() for names in classes.values() for name in names]
+
+
 def without_damaged(files: ImageFiles, parts: Parts) -> Parts:
     """The files of each part and class, less those that cannot be read; how many those are is logged, with up to three names."""
-    every = [name for classes in parts.values() for names in classes.values() for name in names]
+    every = names_of(parts)
     bad = unreadable(files, every)
     if not bad:
         return parts

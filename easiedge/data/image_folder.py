@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from easiedge.data.census import census, without_damaged
+from easiedge.data.census import census, names_of, without_damaged
 from easiedge.data.decoding import FITS
 from easiedge.data.image_data import ImageData
 from easiedge.data.image_files import ImageFiles, UnreadableImageError, load_classes, stream_classes
@@ -61,13 +61,11 @@ class ImageFolder(ImageData):
             parts = without_damaged(files, parts)
         self.class_names = sorted(parts["train"])
         self._check(parts)
-        images = sum(len(names) for classes in parts.values() for names in classes.values())
-        streamed = streams(self.stream, images * (1 if self.grey else 3) * self.image_size**2)
+        names = names_of(parts)
+        streamed = streams(self.stream, len(names) * (1 if self.grey else 3) * self.image_size**2)
         make = stream_classes if streamed else load_classes
         if not streamed:  # those are many, and may be far away
-            census(files, [n for classes in parts.values() for names in classes.values() for n in names]).tell(
-                self.image_size, self.grey
-            )
+            census(files, names).tell(self.image_size, self.grey)
         try:
             loaded = {
                 p: make(files, c, self.class_names, self.image_size, self.grey, self.fit) for p, c in parts.items()

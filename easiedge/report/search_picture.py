@@ -16,7 +16,7 @@ from easiedge.search.proposal import SETTLING
 
 PICTURE = "search.png"
 PHASES = ("#c2702b", "#8a5fb0", "#1f5fa8")  # far sub-phases, then near
-SETTLED = "#3f8f6b"
+SETTLING_COLOUR = "#3f8f6b"
 BANDS = 0.08  # opacity
 
 
@@ -89,7 +89,7 @@ def _units(axes: Axes, steps: Sequence[Step]) -> None:
 
 def _colour(name: str, names: Sequence[str]) -> str:
     if not name.startswith("far"):
-        return SETTLED if name == SETTLING else PHASES[-1]
+        return SETTLING_COLOUR if name == SETTLING else PHASES[-1]
     return PHASES[[n for n in names if n.startswith("far")].index(name) % (len(PHASES) - 1)]
 
 

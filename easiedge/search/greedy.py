@@ -130,11 +130,7 @@ def step(
     accuracies = [quality.accuracy for _, quality in found]
     steps = progress.steps
     if tried:
-        steps = (*steps, Step(
-            state.step, state.phase, len(tried), float(np.mean(accuracies)), max(accuracies), any(passed), sum(here.sizes.values()),
-            sum(p.numel() for p in here.network.parameters()), removed,
-            time.perf_counter() - begin,
-        ))  # fmt: skip
+        steps = (*steps, _record(state, here, accuracies, any(passed), removed, begin))
     left = replace(_still_open(learnt, here), step=state.step + 1)
     if strategy.hasty and not left.open:
         left = replace(left, phase=SETTLING)
@@ -149,11 +145,18 @@ def settled(progress: Progress, evaluate: Evaluate, seed: int) -> Progress:
     better = quality >= here.quality
     if better:
         here = here.next(network, {}, quality)
-    step = Step(
-        state.step, state.phase, 1, quality.accuracy, quality.accuracy, better, sum(here.sizes.values()),
-        sum(p.numel() for p in here.network.parameters()), {}, time.perf_counter() - begin,
-    )  # fmt: skip
+    step = _record(state, here, [quality.accuracy], better, {}, begin)
     return Progress(here, replace(state, phase=SETTLED, step=state.step + 1), (*progress.steps, step))
+
+
+def _record(
+    state: SearchState, here: Structure, accuracies: Sequence[float], accepted: bool, removed: dict[str, int], begin: float
+) -> Step:  # fmt: skip
+    """What a step did that began at ``begin`` in ``state`` and left the structure ``here``."""
+    return Step(
+        state.step, state.phase, len(accuracies), float(np.mean(accuracies)), max(accuracies), accepted, sum(here.sizes.values()),
+        sum(p.numel() for p in here.network.parameters()), removed, time.perf_counter() - begin,
+    )  # fmt: skip
 
 
 def _evaluated(

@@ -56,12 +56,8 @@ def level_table(found):
         for name in methods:
             for key in ("macs_removed", "before", "after"):
                 columns = method_levels(found, name, key).items()
-                near = [v for level, v in columns if abs(level - statistics.mean(share)) < 0.005]
-                cells.append(
-                    spread(near[0], 0 if key == "macs_removed" else 1).split(" ±" if key == "macs_removed" else "\n")[0]
-                    if near
-                    else ""
-                )
+                near = next((v for level, v in columns if abs(level - statistics.mean(share)) < 0.005), [])
+                cells.append(f"{100 * statistics.mean(near):.0f}" if near and key == "macs_removed" else spread(near))
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

@@ -8,7 +8,6 @@ is what its first step takes beyond the later ones.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import statistics
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmark import MODELS
+from benchmark import MODELS, arguments
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -92,11 +91,8 @@ def table(found: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--draw", action="store_true", help="only print the table of alternatives.json")
     options = parser.parse_args()
     path = HERE / "alternatives.json"
     if not options.draw:

@@ -72,6 +72,37 @@ class Steps(pl.Callback):
         return 1e3 * statistics.median(b - a for a, b in zip(self.at[2:], self.at[3:], strict=False))
 
 
+def random_batches(batch: int, count: int) -> Batches:
+    """``count`` batches of random images of 32x32, shifted and mirrored; torch's generator is seeded for what follows."""
+    generator, images = torch.Generator().manual_seed(0), batch * count
+    pixels = torch.randint(0, 256, (images, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(0, 10, (images,), generator=generator)
+    torch.manual_seed(0)
+    return Batches(Images(pixels, labels), batch, (0.5,) * 3, (0.25,) * 3, shuffle=True, shift=4, flip=True)
+
+
+def admm_callback(network: nn.Module, batches: Batches) -> ADMMCallback:
+    """ADMM with a choice that costs nothing: the first half of each group."""
+    groups = find_groups(network, next(iter(batches))[0][:2])
+    keep = FilterMask({g.name: torch.arange(g.size) < g.size // 2 for g in groups})
+    return ADMMCallback(groups, lambda _: keep, network=network, rho=1e-3)
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """What all scripts here take."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--draw", action="store_true", help="only draw and print what was measured before")
+    return parser
+
+
+def quiet() -> None:
+    """Keep Lightning's remarks out of the output."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+
+
 def plain(network: nn.Module, batches: Batches, steps: int) -> float:
     """Plain Lightning."""
     watch = Steps()
@@ -88,9 +119,7 @@ def ours(precision: str, channels_last: bool, admm: bool = False) -> Callable[[n
     def measure(network: nn.Module, batches: Batches, steps: int) -> float:
         watch, callbacks = Steps(), list[pl.Callback]()
         if admm:
-            groups = find_groups(network, next(iter(batches))[0][:2])
-            keep = FilterMask({g.name: torch.arange(g.size) < g.size // 2 for g in groups})
-            callbacks.append(ADMMCallback(groups, lambda _: keep, network=network, rho=1e-3))
+            callbacks.append(admm_callback(network, batches))
         fit(
             network, batches, None, Recipe(epochs=1, lr=1e-3), callbacks=[*callbacks, watch], progress=False, best=False,
             precision=Precision(precision, channels_last, "asked"), trainer_options={"limit_train_batches": steps, "accelerator": "cpu"},
@@ -112,26 +141,18 @@ WAYS: dict[str, Callable[[nn.Module, Batches, int], float]] = {
 
 def main() -> None:
     """Measure round after round, save, print and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--draw", action="store_true")
     options = parser.parse_args()
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
+    quiet()
     path = HERE / "results.json"
     if not options.draw:
-        generator = torch.Generator().manual_seed(0)
-        count = options.batch * (options.steps + 1)
-        images = Images(torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator), torch.randint(0, 10, (count,), generator=generator))  # fmt: skip
         rows: list[dict[str, Any]] = []
         for number in range(options.rounds):
             for model in options.models:
                 for way, measure in WAYS.items():
-                    torch.manual_seed(0)
-                    batches = Batches(images, options.batch, (0.5,) * 3, (0.25,) * 3, shuffle=True, shift=4, flip=True)
+                    batches = random_batches(options.batch, options.steps + 1)
                     rows.append({"round": number, "model": model, "way": way, "ms": measure(MODELS[model](), batches, options.steps)})  # fmt: skip
                     print(rows[-1], flush=True)
             about = {

@@ -6,28 +6,22 @@ python experiments/training_speed/profile_step.py --draw      # the picture and 
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
-import logging
-import warnings
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from benchmark import MODELS, Steps
+from benchmark import MODELS, Steps, admm_callback, arguments, quiet, random_batches
 from matplotlib.figure import Figure
 from torch.profiler import ProfilerActivity, profile
 
-from easiedge.data.in_memory import Batches, Images
-from easiedge.model.filter_groups import find_groups
 from easiedge.training.admm_callback import ADMMCallback
 from easiedge.training.fit import fit
 from easiedge.training.precision import choose_precision
 from easiedge.training.recipe import Recipe
-from easiedge.unit import FilterMask
 
 HERE = Path(__file__).parent
 PARTS = {
@@ -44,10 +38,10 @@ COLOURS = ("#1f5fa8", "#5c8fc9", "#8a5fb0", "#c2702b", "#b9a13a", "#3f8f6b", "#b
 
 
 class Window(pl.Callback):
-    """The profiler from the third batch on; what the optimiser and the penalty take, of the time in between."""
+    """The profiler from the third batch on."""
 
-    def __init__(self, penalty: Any) -> None:
-        self.steps, self.profiler, self.penalty = Steps(), profile(activities=[ProfilerActivity.CPU]), penalty
+    def __init__(self) -> None:
+        self.steps, self.profiler = Steps(), profile(activities=[ProfilerActivity.CPU])
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
         """Start it; note the time."""
@@ -86,17 +80,10 @@ def annotated(callback: ADMMCallback) -> ADMMCallback:
 
 def measure(model: str, steps: int, batch: int) -> dict[str, Any]:
     """Milliseconds of a step by part."""
-    generator = torch.Generator().manual_seed(0)
-    count = batch * (steps + 3)
-    images = Images(torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator), torch.randint(0, 10, (count,), generator=generator))  # fmt: skip
-    batches = Batches(images, batch, (0.5,) * 3, (0.25,) * 3, shuffle=True, shift=4, flip=True)
-    torch.manual_seed(0)
+    batches = random_batches(batch, steps + 3)
     network = MODELS[model]()
-    example = next(iter(batches))[0][:2]
-    groups = find_groups(network, example)
-    keep = FilterMask({g.name: torch.arange(g.size) < g.size // 2 for g in groups})
-    admm = annotated(ADMMCallback(groups, lambda _: keep, network=network, rho=1e-3))
-    window, chosen = Window(admm), choose_precision(network, example, told=False)
+    admm, window = annotated(admm_callback(network, batches)), Window()
+    chosen = choose_precision(network, next(iter(batches))[0][:2], told=False)
     fit(
         network, batches, None, Recipe(epochs=1, lr=1e-3), callbacks=[admm, window], progress=False, best=False, precision=chosen,
         trainer_options={"limit_train_batches": steps + 2, "accelerator": "cpu"},
@@ -143,14 +130,10 @@ def draw(found: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser = arguments(__doc__)
     parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--draw", action="store_true")
     options = parser.parse_args()
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
+    quiet()
     annotate_optimiser()
     path = HERE / "profile.json"
     if not options.draw:
