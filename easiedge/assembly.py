@@ -74,6 +74,7 @@ class Parts:
         device: what is known of the device, if ``device=`` names one.
         directory: the run directory.
         shared: dense training that a sweep does once; None outside a sweep.
+        masked_test: whether the test set is read under gates too.
     """
 
     names: Names
@@ -92,6 +93,7 @@ class Parts:
     device: Device | None
     shared: SharedTraining | None = None
     pretrained: bool = False
+    masked_test: bool = True
 
 
 def assemble(cfg: DictConfig, ways: Ways = Selection.ways, budgeted: bool = True) -> Parts:
@@ -178,6 +180,7 @@ def _assemble(cfg: DictConfig, ways: Ways, budgeted: bool) -> Parts:
         device,
         SharedTraining(Store(shared / "dense"), directory.name) if shared is not None else None,
         bool(cfg.model.get("pretrained", False)) and getattr(data, "pretrained_classes", False),
+        cfg.masked_test,
     )
 
 

@@ -63,6 +63,7 @@ KINDS: dict[str, Kind] = {
     "seed": _SEED,
     "weights": _TEXT | NULL,
     "transfer": _TEXT | NULL,
+    "masked_test": TRUTH,
     "checkpoints.share": _number(),
     "checkpoints.least_seconds": _number(),
     "groups.include": _TEXTS,

@@ -322,12 +322,14 @@ def finetune(parts: Parts, outcome: Outcome, clock: Clock) -> nn.Module:
 
 
 def closing_accuracies(parts: Parts, outcome: Outcome) -> dict[str, float]:
-    """The one reading of the test set: dense, masked, removed, and the artifact loaded back."""
-    with masked(outcome.network, outcome.groups, outcome.within):
-        under_mask = test_accuracy(parts, outcome.network)
+    """The one reading of the test set: dense, masked (NaN where ``masked_test`` is false), removed, and the artifact loaded back."""
+    under_gates = float("nan")
+    if parts.masked_test:
+        with masked(outcome.network, outcome.groups, outcome.within):
+            under_gates = test_accuracy(parts, outcome.network)
     return {
         "dense": test_accuracy(parts, parts.network),
-        "masked": under_mask,
+        "masked": under_gates,
         "removed": test_accuracy(parts, outcome.compact),
         "pruned": test_accuracy(parts, load(parts.directory / "pruned")),
     }

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 import easiedge
 from easiedge.cli import COMMANDS, conf_dir, run
 from easiedge.data.digits import Digits
+from easiedge.report.runs.metrics_file import read_metrics
 from easiedge.training.evaluate import accuracy
 
 QUICK = [
@@ -54,6 +55,19 @@ def test_metrics_are_complete_and_true(finished):
     assert easiedge.count(network, x) == {"params": pruned["params"], "macs": pruned["macs"]}
     assert metrics["equivalence"]["max_abs_diff"] < 1e-3 and metrics["equivalence"]["images"] == len(data.val)
     assert metrics["seconds"]["total"] >= metrics["seconds"]["train"] > 0
+
+
+def test_the_test_set_need_not_be_read_under_gates(finished, tmp_path):
+    quick = [q for q in QUICK if not q.startswith("schedule.")]
+    quick += ["method=one_shot", f"weights={finished / 'dense/model.safetensors'}", "seed=7", "logger=none"]
+    found = {}
+    for asked in ("true", "false"):
+        assert run(["prune", *quick, f"masked_test={asked}", f"hydra.run.dir={tmp_path / asked}"]) == 0
+        found[asked] = read_metrics(tmp_path / asked / "metrics.json")
+    assert found["true"]["masked"]["accuracy"] == found["true"]["pruned"]["accuracy_before_finetune"]
+    assert found["false"]["masked"]["accuracy"] is None
+    assert found["false"]["pruned"] == found["true"]["pruned"] and found["false"]["dense"] == found["true"]["dense"]
+    assert found["false"]["equivalence"]["images"] > 0
 
 
 def test_what_its_user_needs_travels_with_the_network(finished):

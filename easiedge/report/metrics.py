@@ -57,7 +57,7 @@ def pruning_metrics(
         parts: of the run.
         outcome: of the schedule.
         compact: the network in the artifact.
-        accuracies: on the test split: ``dense``, ``masked``, ``removed`` (before fine-tuning), ``pruned`` (from the artifact); on the
+        accuracies: on the test split: ``dense``, ``masked`` (or NaN), ``removed`` (before fine-tuning), ``pruned`` (from the artifact); on the
             validation split: ``val``.
         tested: of the levels of an iterative schedule, on the test split, before and after fine-tuning; empty where they were not asked for.
         proof: of equivalence.
