@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from easiedge.assembly import check_budget, chosen_groups, make_budget, make_network, make_selection
 from easiedge.compare.cell import Setting
+from easiedge.compare.request import VARIABLE
 from easiedge.data.folds import deal
 from easiedge.errors import EasiEdgeError
 from easiedge.flat import flat
@@ -32,26 +33,27 @@ SAME = (
 """Parts of the configuration that have to be the same for all; epochs of fine-tuning aside, which make training equal."""
 
 
-def check_fair(asked: Mapping[Setting, DictConfig], by: str) -> None:
+def check_fair(asked: Mapping[Setting, DictConfig], by: str, varied: Sequence[str] = ()) -> None:
     """Refuse settings that differ in data, dense network, fine-tuning or further budgets.
 
     Args:
         asked: the composed configuration of each setting, with the same seed.
         by: the budget that is matched.
+        varied: values or parts in which they may differ, since those are what is compared.
 
     Raises:
         EasiEdgeError: names the entry, the value, and that of the first.
     """
-    first, wanted = next((setting, _shared(cfg)) for setting, cfg in asked.items())
+    first, wanted = next((setting, _shared(cfg, varied)) for setting, cfg in asked.items())
     limits: dict[str, Any] | None = None
     for setting, cfg in asked.items():
-        mine = _shared(cfg)
+        mine = _shared(cfg, varied)
         for key in sorted(mine.keys() | wanted.keys()):
             value, other = mine.get(key), wanted.get(key)
             if value != other:
                 raise EasiEdgeError(
                     f"{setting.method or 'the control'} has {key}={value} and {first.method or 'the control'} has {other}: "
-                    f"what is compared shares it, so give {key}= on the command line, for all"
+                    f"what is compared shares it, so give {key}= on the command line, for all{_or_vary(key)}"
                 )
         if setting.control:
             continue
@@ -91,7 +93,16 @@ def check_reachable(asked: Mapping[Setting, DictConfig]) -> None:
         check_budget(replace(budget, latency_ms_max=None), groups, network, example, make_selection(cfg))
 
 
-def _shared(cfg: DictConfig) -> dict[str, Any]:
+def _or_vary(key: str) -> str:
+    return f", or compare.varied=[{key}] if it is what you compare" if _within(key, VARIABLE) else ""
+
+
+def _shared(cfg: DictConfig, varied: Sequence[str]) -> dict[str, Any]:
     """What has to be the same for all."""
-    parts = {key: v for key, v in flat(cfg).items() if any(f"{key}.".startswith(f"{part}.") for part in SAME)}
-    return {key: v for key, v in parts.items() if key != "recipe.finetune.epochs"}
+    free = ("recipe.finetune.epochs", *varied)
+    return {key: value for key, value in flat(cfg).items() if _within(key, SAME) and not _within(key, free)}
+
+
+def _within(key: str, parts: Sequence[str]) -> bool:
+    """Whether a value is one of the parts or in one of them."""
+    return any(f"{key}.".startswith(f"{part}.") for part in parts)

@@ -14,6 +14,9 @@ from easiedge.projection.budget import FIELDS
 from easiedge.projection.project import SCOPES
 from easiedge.unit import Budget
 
+VARIABLE = ("recipe.finetune", "calibration")
+"""Parts of the configuration that are the same for all unless ``compare.varied`` names them: what comes after the dense network."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -28,6 +31,7 @@ class Request:
         budgets: its values.
         seeds: every cell is run with each.
         epochs: training after the dense network, the same for all; None takes that of the method that trains longest.
+        varied: values of the configuration, all below ``VARIABLE``, in which methods may differ.
         control: add the dense network, trained for as many epochs.
         confidence: of the intervals.
     """
@@ -39,6 +43,7 @@ class Request:
     budgets: tuple[float, ...]
     seeds: tuple[int, ...]
     epochs: int | None
+    varied: tuple[str, ...]
     control: bool
     confidence: float
 
@@ -64,6 +69,7 @@ def request_of(cfg: DictConfig, first_seed: int) -> Request:
         budgets=_budgets(cfg.budgets, by),
         seeds=_seeds(cfg.seeds, first_seed),
         epochs=_epochs(cfg.epochs),
+        varied=_varied(cfg.varied),
         control=_switch(cfg.control, "control"),
         confidence=_confidence(cfg.confidence),
     )
@@ -117,6 +123,21 @@ def _epochs(value: Any) -> int | None:
     if value is not None and not (is_whole(value) and value >= 1):
         raise EasiEdgeError(f"compare.epochs={value} must be a whole number from 1, or null")
     return value
+
+
+def _varied(value: Any) -> tuple[str, ...]:
+    found = _several(value)
+    for name in found:
+        if not isinstance(name, str) or not any(name.startswith(f"{part}.") for part in VARIABLE):
+            raise EasiEdgeError(
+                f"compare.varied={name} cannot differ between methods: it takes values of {' and '.join(VARIABLE)}, "
+                "such as [recipe.finetune.distillation]"
+            )
+    if "recipe.finetune.epochs" in found:
+        raise EasiEdgeError(
+            "compare.varied=recipe.finetune.epochs: all methods train for equally many epochs, compare.epochs= in all"
+        )
+    return _distinct(found, "varied")
 
 
 def _switch(value: Any, name: str) -> bool:

@@ -55,7 +55,7 @@ def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory
     asked = {cell.setting: composed(folder, [*cell.overrides]) for cell in one_each}  # a wrong one stops the study here
     for cfg_of_setting in asked.values():
         cfg_of_setting.seed = request.seeds[0]
-    check_fair(asked, request.by)
+    check_fair(asked, request.by, request.varied)
     done = {cell.name for cell in planned.cells if _is_done(cell, asked[cell.setting], directory)}
     left = [cell for cell in planned.cells if cell.name not in done]
     if left:
@@ -130,7 +130,7 @@ def _write(request: Request, planned: Plan, directory: Path, show: bool = False)
     first = results[0].metrics
     about: dict[str, Any] = {
         "methods": list(dict.fromkeys(c.setting.method for c in planned.cells if not c.setting.control)), "model": first["model"], "data": first["data"], "by": request.by, "confidence": request.confidence, "seeds": list(request.seeds),
-        "epochs": planned.epochs, "seconds": sum(r.metrics["seconds"]["total"] for r in results), "versions": first["versions"],
+        "epochs": planned.epochs, "varied": list(request.varied), "seconds": sum(r.metrics["seconds"]["total"] for r in results), "versions": first["versions"],
     }  # fmt: skip
     found = comparison(results, about, failures, request.confidence)
     write_comparison(found, directory)

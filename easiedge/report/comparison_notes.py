@@ -23,6 +23,7 @@ def notes_of(
         *(f"failed: {cell}: {reason}" for cell, reason in failures.items()),
         *_unpaired(results),
         *_missed_budgets(rows),
+        *_varied(about),
         *_shorter_training(results, about),
         *_unequal_cost(rows, about),
         *_untested(rows, differences, about),
@@ -53,6 +54,11 @@ def _missed_budgets(rows: Sequence[Row]) -> list[str]:
         for row in rows
         if row.reached < row.accuracy.n
     ]
+
+
+def _varied(about: Mapping[str, Any]) -> list[str]:
+    names = about.get("varied", ())
+    return [f"methods may differ in {', '.join(names)}, which is compared here"] if names else []
 
 
 def _shorter_training(results: Sequence[Result], about: Mapping[str, Any]) -> list[str]:

@@ -239,6 +239,17 @@ def test_a_launcher_that_breaks_down_leaves_cells_counted_as_failed(tmp_path, mo
     assert "2 of 3 cells failed" in err and "it did not finish" in err
 
 
+def test_what_is_compared_may_differ_and_is_said(tmp_path, capsys):
+    methods = "compare.methods=['a tutor: one_shot recipe.finetune.distillation=0.9','none: one_shot recipe.finetune.distillation=0']"
+    options = [*QUICK, methods, "compare.seeds=1", "compare.scopes=[]", "compare.control=false"]
+    assert run(["compare", *options, "compare.varied=[recipe.finetune.distillation]", f"hydra.run.dir={tmp_path}"]) == 0
+    assert "may differ in recipe.finetune.distillation, which is compared here" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    tutors = [home.joinpath("config.yaml").read_text().count("distillation: 0.9") for home in cells(tmp_path).values()]
+    assert sorted(tutors) == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -249,6 +260,10 @@ def test_a_launcher_that_breaks_down_leaves_cells_counted_as_failed(tmp_path, mo
         (["compare.methods=[one_shot,'one_shot data.seed=7']"], "data.seed=7"),
         (["compare.methods=[one_shot,'easiedge recipe.train.epochs=4']"], "recipe.train.epochs=4"),
         (["compare.methods=[one_shot,'easiedge recipe.finetune.lr=1']"], "recipe.finetune.lr=1"),
+        (
+            ["compare.methods=[one_shot,'one_shot recipe.finetune.lr=1']", "compare.varied=[calibration.images]"],
+            "or compare.varied=[recipe.finetune.lr]",
+        ),
         (["compare.methods=['one_shot projection.scope=layerwise']"], "projection.scope"),
         (["compare.methods=[one_shot,'one_shot budget.macs_removed=0.9']"], "leave budget, seed and method"),
         (["compare.methods=['one_shot budget.filters_removed=0.2']"], "budget"),
