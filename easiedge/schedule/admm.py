@@ -11,9 +11,10 @@ from torch import nn
 
 from easiedge.admm import ConstantRho, RhoPolicy, Stopping
 from easiedge.errors import EasiEdgeError
-from easiedge.model.gates import masked
 from easiedge.plain_values import is_number, is_whole
 from easiedge.schedule.outcome import Outcome, Task
+from easiedge.scoring.batches import inputs_of
+from easiedge.surgery.shrink import shrink
 from easiedge.training.admm_callback import ADMMCallback
 from easiedge.training.norm_statistics import renew_norm_statistics
 from easiedge.unit import FilterMask
@@ -89,7 +90,7 @@ class Admm:
         """Prune ``task.network`` to the budget."""
         start, selecting = time.perf_counter(), 0.0
         guard, told = task.selection.guard, None
-        network = copy.deepcopy(task.network)
+        network, example = copy.deepcopy(task.network), inputs_of(task.calibration[0])[:2]
 
         def choose(current: nn.Module) -> FilterMask:
             nonlocal selecting, told
@@ -110,8 +111,7 @@ class Admm:
             return mask
 
         def masked_accuracy(current: nn.Module, mask: FilterMask) -> float:
-            with masked(current, task.groups, mask):
-                return task.validate(current)
+            return task.validate(shrink(current, task.groups, mask, example))  # says the same and takes less time
 
         def refit(current: nn.Module, mask: FilterMask) -> nn.Module:
             nonlocal selecting
