@@ -34,16 +34,17 @@ ONE_SHOT = {
 }
 
 
-def main(*overrides: str) -> int:
-    """Run or go on."""
+def asked() -> list[str]:
+    """Overrides of ``easiedge compare``."""
     methods = ",".join(f"'{name}: {own}'" for name, own in (ADMM | ONE_SHOT).items())
-    fixed = [
-        f"compare.methods=[{methods}]",
-        "compare.scopes=[]",
-        "compare.seeds=3",
-        "compare.varied=[recipe.finetune.distillation]",
-    ]
-    return easiedge(["compare", *fixed, *overrides])
+    varied = "compare.varied=[recipe.finetune.distillation]"
+    return [f"compare.methods=[{methods}]", "compare.scopes=[]", "compare.seeds=3", varied]
+
+
+def main(*overrides: str) -> int:
+    """Run or go on; what is given replaces what the study asks."""
+    given = {o.partition("=")[0] for o in overrides}
+    return easiedge(["compare", *(o for o in asked() if o.partition("=")[0] not in given), *overrides])
 
 
 if __name__ == "__main__":

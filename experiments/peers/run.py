@@ -56,18 +56,20 @@ STUDIES = {
 }
 
 
+def asked(study: str) -> list[str]:
+    """Overrides of ``easiedge compare`` for one study."""
+    methods = ",".join(f"'{name}: {own}'" for name, own in (OURS | PEERS | CLASSICS).items())
+    return [*STUDIES[study], f"compare.methods=[{methods}]", "compare.scopes=[]", "compare.seeds=3"]
+
+
 def main(study: str, *overrides: str) -> int:
-    """Run or go on with one study."""
+    """Run or go on with one study; what is given replaces what the study asks."""
     sys.path.insert(0, str(HERE))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])  # workers
     from easiedge.cli import main as easiedge
 
-    methods = ",".join(f"'{name}: {own}'" for name, own in (OURS | PEERS | CLASSICS).items())
-    fixed = (f"compare.methods=[{methods}]", "compare.scopes=[]", "compare.seeds=3")
-    typed = [o for o in overrides if o.startswith("compare.methods=")]
-    return easiedge(
-        ["compare", *STUDIES[study], *(f for f in fixed if not (typed and f.startswith("compare.methods"))), *overrides]
-    )
+    given = {o.partition("=")[0] for o in overrides}
+    return easiedge(["compare", *(o for o in asked(study) if o.partition("=")[0] not in given), *overrides])
 
 
 if __name__ == "__main__":
