@@ -1,7 +1,7 @@
 """Finished cells of a long study in one file, so that another machine, or another day, goes on with them.
 
-    python experiments/global_vs_layerwise/cells.py pack STUDY_DIR FILE
-    python experiments/global_vs_layerwise/cells.py unpack FILE STUDY_DIR data.root=... weights=...
+    python experiments/cells.py pack STUDY_DIR FILE
+    python experiments/cells.py unpack FILE STUDY_DIR data.root=... weights=...
 
 What identifies a cell is kept, and what its table needs: config.yaml without the paths, metrics.json and curves.csv.  Unpacked into STUDY_DIR, ``easiedge compare``
 with the same settings and hydra.run.dir=STUDY_DIR takes the cells for finished and computes the others.
