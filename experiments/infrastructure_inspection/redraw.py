@@ -10,7 +10,13 @@ from matplotlib.figure import Figure
 HERE = Path(__file__).resolve().parent
 RULE = 0.03  # points of accuracy, of the study
 TITLES = {"vgg16": "VGG-16", "resnet18": "ResNet-18", "vgg16_imagenet": "VGG-16, ImageNet weights"}
-COLOURS = {"Taylor, 1 epoch": "#5b6773", "easiedge": "#1f5fa8", "joint one-shot": "#c2702b"}
+COLOURS = {
+    "Taylor, 1 epoch": "#5b6773",
+    "Taylor, 5 epochs": "#8a96a0",
+    "Taylor, 10 epochs": "#b3bcc4",
+    "easiedge": "#1f5fa8",
+    "joint one-shot": "#c2702b",
+}
 NAMES = {"network": "the network itself", "knn": "K-nearest neighbours", "svc": "SVC", "svm_hinge": "SVMH"}
 
 
@@ -194,10 +200,11 @@ def accuracy_picture(every):
             fontsize=7,
             color="#5b6773",
         )
+        keys = ("filters_removed", "test_accuracy_before", "test_accuracy")
         curves = {
-            "Taylor, 1 epoch": [
-                taylor_levels(found, 1, key) for key in ("filters_removed", "test_accuracy_before", "test_accuracy")
-            ]
+            f"Taylor, {e} epoch{'s' * (e > 1)}": [taylor_levels(found, e, key) for key in keys]
+            for e in (1, 5, 10)
+            if str(e) in found["taylor"]
         }
         for name in found["methods"]:
             columns = [method_levels(found, name, key) for key in ("filters_removed", "before", "after")]
@@ -205,12 +212,13 @@ def accuracy_picture(every):
         for name, (gone, before, after) in curves.items():
             x = [100 * statistics.mean(v) for v in gone]
             start = [0] if x[0] < 20 else []  # no line over levels that were not run
+            longer = name.endswith("epochs")  # their spread is in the table
             y = [100 * statistics.mean(v) for v in after]
             sd = [100 * statistics.stdev(v) if len(v) > 1 else 0 for v in after]
             axes.errorbar(
                 [*start, *x],
                 [*(dense for _ in start), *y],
-                [*start, *sd],
+                None if longer else [*start, *sd],
                 color=COLOURS[name],
                 marker="o",
                 markersize=4,
@@ -218,6 +226,8 @@ def accuracy_picture(every):
                 capsize=2,
                 label=f"{name}, after fine-tuning",
             )
+            if longer:
+                continue
             axes.plot(
                 [*start, *x],
                 [*(dense for _ in start), *(100 * statistics.mean(v) for v in before)],
@@ -261,7 +271,7 @@ def layer_picture(every):
         axes.set_xticks(
             range(len(run["layers"])), [name for name, _, _ in run["layers"]], rotation=60, ha="right", fontsize=7
         )
-        axes.set(title=TITLES[network], ylabel="kernels that stay [%]", ylim=(0, 118))
+        axes.set(title=TITLES[network], ylabel="kernels that stay [%]", ylim=(0, 138), yticks=range(0, 101, 20))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=7, frameon=False, loc="upper center", ncols=1)
     figure.savefig(HERE / "layers.png", dpi=160)
