@@ -161,7 +161,7 @@ def _assemble(cfg: DictConfig, ways: Ways, budgeted: bool) -> Parts:
         seed=cfg.seed, progress=cfg.trainer.progress, directory=directory if first() else None,
         options=OmegaConf.to_container(cfg.trainer.options, resolve=True),  # type: ignore[arg-type]
         curves=Curves(directory / "curves.csv"), memory=run_memory(cfg, network, directory),
-        quality=KnownQuality(None if shared is None else Store(shared / "quality")),
+        quality=KnownQuality(None if shared is None else Store(shared / "quality")), calibration=calibration,
     )  # fmt: skip
     return Parts(
         names,

@@ -100,7 +100,8 @@ def prune(
         found = list(groups) if groups is not None else find_groups(model, inputs_of(calibration[0])[:2])
         network = copy.deepcopy(model)
         check_memory(network, found, calibration, chosen.ways())
-        stages = Stages(batches, val_batches, {"admm": tuned, "finetune": tuned}, seed=seed, progress=progress)
+        recipes = {"admm": tuned, "finetune": tuned}
+        stages = Stages(batches, val_batches, recipes, seed=seed, progress=progress, calibration=calibration)
         if directory is not None:
             choice = {**vars(chosen), "scorer": None, "clock": chosen.clock is not None}
             decisive = (budget, how, choice, found, calibration, epochs, seed)

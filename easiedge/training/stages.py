@@ -30,6 +30,7 @@ from easiedge.training.loggers import name_curves
 from easiedge.training.precision import Precision, choose_precision
 from easiedge.training.recipe import Recipe
 from easiedge.training.resume.memory import RunMemory
+from easiedge.training.young_norms import YoungNorms
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class Stages:
         curves: where the epochs of all stages are collected, or None.
         memory: of the run, for going on where it was; None remembers nothing.
         quality: measures accuracy and loss.
+        calibration: training images without augmentation, on which batch norm is measured in the first steps of fine-tuning
+            (`YoungNorms`); none leaves it to training.
     """
 
     train_batches: Iterable[Any]
@@ -66,6 +69,7 @@ class Stages:
     curves: Curves | None = None
     memory: RunMemory | None = None
     quality: KnownQuality = field(default_factory=KnownQuality)
+    calibration: Sequence[Any] = ()
 
     def train(
         self,
@@ -92,6 +96,8 @@ class Stages:
         label = stage or recipe
         before = (snapshot(network), self._quality(network)) if keep_start else None
         attempts = self._attempts(network, before[1]) if before is not None else [None]
+        if recipe == "finetune" and self.calibration:
+            callbacks = [*callbacks, YoungNorms(network, self.calibration)]
         seconds = 0.0
         for number, watch in enumerate(attempts):
             epoch = getattr(self.train_batches, "epoch", None)

@@ -24,6 +24,7 @@ TAYLOR = [
     "budget.filters_removed=0.97",
     "schedule.steps=8",
     "schedule.test_levels=true",
+    "recipe.finetune.distillation=0",  # the last level is trained like the others, without a tutor
 ]
 
 BENCHED = ("rule/0", "compare/cells/easiedge-global-filters_removed-0.84875-seed0")
