@@ -1,4 +1,7 @@
-"""What the runs of study.py found, as results/NETWORK.json, by: python experiments/infrastructure_inspection/collect.py OUT."""
+"""What the runs of study.py found, as OUT/results/NETWORK.json: python experiments/infrastructure_inspection/collect.py OUT [--into FOLDER].
+
+With ``--into`` the results go to FOLDER/results, where those of earlier runs of the same photographs stay beside them.
+"""
 
 import csv
 import json
@@ -10,8 +13,10 @@ HERE = Path(__file__).resolve().parent
 METHODS = {"easiedge": "easiedge", "joint-one-shot": "joint one-shot"}
 BENCHED = {
     "Taylor, stopped by the rule": "rule/0",
-    "easiedge, 85 % of the filters gone": "compare/cells/easiedge-global-filters_removed-0.84875-seed0",
+    "easiedge": "compare/cells/easiedge-global-filters_removed-0.84875-seed0",
+    "joint one-shot": "compare/cells/joint-one-shot-global-filters_removed-0.84875-seed0",
 }
+NETWORKS = ("vgg16", "resnet18", "vgg16_imagenet")
 CELL = re.compile(r"(.+)-global-filters_removed-([\d.]+)-seed(\d+)")
 
 
@@ -47,7 +52,8 @@ def taylor(folder):
         if (run / "metrics.json").exists():
             epochs, seed = run.name.split("_")
             m = read(run / "metrics.json")
-            found.setdefault(epochs, {})[seed] = {"levels": m["levels"], "seconds": m["seconds"]}
+            again = sum("too fast" in row["stage"] for row in csv.DictReader((run / "curves.csv").open()))
+            found.setdefault(epochs, {})[seed] = {"levels": m["levels"], "seconds": m["seconds"], "retries": again}
     return found
 
 
@@ -84,7 +90,10 @@ def collect(out, network):
     found_taylor = taylor(base / "taylor")
     classifiers = [read(path)["rows"] for path in sorted((base / "classifiers").glob("[0-9]*/classifiers.json"))]
     timed = {name: base / run / "bench" / "bench.json" for name, run in BENCHED.items()}
-    bench = {name: {"rows": read(path)["rows"]} for name, path in timed.items() if path.exists()}
+    bench = {
+        name: {"rows": read(path)["rows"], "filters_removed": figures(path.parents[1])["filters_removed"]}
+        for name, path in timed.items() if path.exists()
+    }  # fmt: skip
     by_level = [at for levels in methods.values() for at in levels.values()]
     for folds in (*found_taylor.values(), *by_level):
         for fold, run in folds.items():
@@ -102,10 +111,24 @@ def merged(old, new):
     return old if new in (None, []) else new
 
 
+def main(out, into=None):
+    """Write what there is."""
+    networks = [network for network in NETWORKS if (out / network / "dense").exists()]
+    if not networks:
+        sys.exit(f"{out} holds no runs of study.py: give the folder that study.py wrote to")
+    folder = (into or out) / "results"
+    folder.mkdir(exist_ok=True)
+    for network in networks:
+        path = folder / f"{network}.json"
+        found = collect(out, network)
+        if into is not None and path.exists():
+            found = merged(read(path), found)
+        path.write_text(json.dumps(found, separators=(",", ":")).replace('},"', '},\n"') + "\n")
+        print(path)
+
+
 if __name__ == "__main__":
-    (HERE / "results").mkdir(exist_ok=True)
-    for network in ("vgg16", "resnet18", "vgg16_imagenet"):
-        if (Path(sys.argv[1]) / network / "dense").exists():
-            path = HERE / "results" / f"{network}.json"
-            found = merged(read(path) if path.exists() else {}, collect(Path(sys.argv[1]), network))
-            path.write_text(json.dumps(found, separators=(",", ":")).replace('},"', '},\n"') + "\n")
+    given = sys.argv[1:]
+    if len(given) not in (1, 3) or (len(given) == 3 and given[1] != "--into"):
+        sys.exit("usage: collect.py OUT [--into FOLDER]")
+    main(Path(given[0]), Path(given[2]) if len(given) == 3 else None)

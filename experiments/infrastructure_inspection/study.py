@@ -27,7 +27,11 @@ TAYLOR = [
     "recipe.finetune.distillation=0",  # the last level is trained like the others, without a tutor
 ]
 
-BENCHED = ("rule/0", "compare/cells/easiedge-global-filters_removed-0.84875-seed0")
+BENCHED = (
+    "rule/0",
+    "compare/cells/easiedge-global-filters_removed-0.84875-seed0",
+    "compare/cells/joint-one-shot-global-filters_removed-0.84875-seed0",
+)
 """Runs that are timed beside the dense network, on one core and on all."""
 
 
@@ -66,7 +70,12 @@ def main(network: str, out: str, *given: str) -> int:
     """Run or go on; the first step that fails ends it."""
     only = next((o.removeprefix("--only=").split(",") for o in given if o.startswith("--only=")), None)
     overrides = [o for o in given if not o.startswith("--only=")]
-    for step, command in commands(network, Path(out), overrides).items():
+    steps = commands(network, Path(out), overrides)
+    if unknown := set(only or ()) - {step.split()[0] for step in steps}:
+        sys.exit(
+            f"--only={','.join(sorted(unknown))}: choose of {', '.join(dict.fromkeys(s.split()[0] for s in steps))}"
+        )
+    for step, command in steps.items():
         if only is None or step.split()[0] in only:
             print(f"{step}: easiedge {' '.join(command)}", flush=True)
             code = subprocess.run([sys.executable, "-m", "easiedge", *command], check=False).returncode

@@ -1,0 +1,109 @@
+"""experiments/infrastructure_inspection: what its runs left is collected and drawn, all of it or the little there is."""
+
+import csv
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parents[2] / "experiments" / "infrastructure_inspection"
+DENSE = {"accuracy": 0.98, "params": 1000, "macs": 2000, "filters": 100}
+
+
+def call(script, *given, cwd=None):
+    return subprocess.run(
+        [sys.executable, str(HERE / script), *map(str, given)], capture_output=True, text=True, cwd=cwd
+    )
+
+
+def run(home, curves=(), **figures):
+    home.mkdir(parents=True)
+    (home / "metrics.json").write_text(
+        json.dumps({"dense": DENSE, "seconds": {"total": 9.0, "score": 2.0, "finetune": 5.0}} | figures)
+    )
+    with (home / "curves.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["stage", "epoch", "val_accuracy"])
+        rows.writerows([(stage, 0, value) for stage, value in curves])
+
+
+def pruned(home, share, after, val):
+    achieved = {"filters_removed": share, "params_removed": share, "macs_removed": share / 2, "artifact_mb": 1.0}
+    found = {"accuracy": after, "accuracy_before_finetune": after - 0.1, "val_accuracy": val}
+    run(home, pruned=found, budget={"achieved": achieved})
+    with (home / "layers.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["group", "layer", "units_before", "units_after"])
+        rows.writerow(["g", "conv1", 10, 5])
+
+
+def levels(*accuracies):
+    return [
+        {
+            "filters_removed": 0.12125 * i,
+            "macs": 2000 - 100 * i,
+            "test_accuracy_before": a - 0.2,
+            "test_accuracy": a,
+            "accuracy": a,
+        }
+        for i, a in enumerate(accuracies, 1)
+    ]
+
+
+@pytest.fixture
+def out(tmp_path):
+    """Two folds of VGG-16."""
+    base = tmp_path / "vgg16"
+    for fold, accuracy in (("0", 0.97), ("1", 0.92)):
+        run(base / "dense" / fold, [("dense training", 0.96)])
+        run(
+            base / "taylor" / f"1_{fold}",
+            [("iteration 1/2, too fast", 0.5), ("iteration 1/2", 0.97)],
+            levels=levels(0.97, accuracy),
+        )
+        pruned(base / "compare" / "cells" / f"easiedge-global-filters_removed-0.2425-seed{fold}", 0.2425, 0.96, 0.95)
+    return tmp_path
+
+
+def test_runs_become_tables_and_pictures_beside_them(out):
+    assert call("collect.py", out).returncode == 0
+    found = json.loads((out / "results" / "vgg16.json").read_text())
+    assert found["taylor"]["1"]["0"]["retries"] == 1
+    drawn = call("redraw.py", out)
+    assert drawn.returncode == 0, drawn.stderr
+    text = (out / "tables.md").read_text()
+    sd = 100 * statistics.stdev([0.97, 0.92])
+    assert f"| 24 | 94.5 ± {sd:.1f} (2) | 96.0 ± 0.0 (2) |" in text  # after fine-tuning
+    assert (
+        "| Taylor, 1 epoch | 12 | 18.2 ± 8.6 (2) | 24 12 |" in text
+    )  # three points under 96 % of the validation images
+    assert (out / "accuracy.png").stat().st_size > 0 and (out / "layers.png").stat().st_size > 0
+
+
+def test_what_is_collected_into_a_folder_stays_beside_what_was_there(out, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert call("collect.py", out, "--into", elsewhere).returncode == 0
+    (out / "vgg16" / "taylor" / "1_0" / "metrics.json").unlink()
+    assert call("collect.py", out, "--into", elsewhere).returncode == 0
+    assert set(json.loads((elsewhere / "results" / "vgg16.json").read_text())["taylor"]["1"]) == {"0", "1"}
+    assert not (out / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "given", "said"),
+    [
+        ("collect.py", ["nowhere"], "holds no runs of study.py"),
+        ("collect.py", [], "usage"),
+        ("redraw.py", ["nowhere"], "run collect.py first"),
+        ("study.py", ["vgg16", "out", "--only=dens"], "choose of dense, taylor, rule, classifiers, compare, bench"),
+        ("study.py", ["vgg19", "out"], "usage"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(script, given, said, tmp_path):
+    found = call(script, *given, cwd=tmp_path)
+    assert found.returncode == 1 and said in found.stderr and "Traceback" not in found.stderr
+    assert list(tmp_path.iterdir()) == []
