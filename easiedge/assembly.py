@@ -21,7 +21,7 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
 from easiedge.check_kinds import check_kinds
-from easiedge.data.folds import deal
+from easiedge.data.folds import deal, expect
 from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
 from easiedge.errors import BudgetError, EasiEdgeError, ModelError, TrainingError
@@ -129,6 +129,7 @@ def _assemble(cfg: DictConfig, ways: Ways, budgeted: bool) -> Parts:
     selection = replace(selection, scorer=SharedScores(Store(scores)))
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data: ImageData = instantiate(cfg.data)
+    expect(data, cfg.folds)
     with first_before_the_others():  # which then find what it fetched and decoded
         data.setup()
     deal(data, cfg.folds, cfg.seed)

@@ -69,7 +69,7 @@ def test_a_body_is_transferred_and_trained_on():
         (["folds.count=5", "folds.fold=5"], "folds.fold=5"),
         (["folds.count=one"], "folds.count"),
         (["folds.count=4000"], "between 2 and the 1797"),
-        (["folds.count=500"], "would be absent"),
+        (["folds.count=500"], "500 folds need at least 500 of each class: give more of it, or folds.count=174"),
         (["transfer=nowhere.safetensors"], "is not a file"),
         (["transfer=a", "weights=b"], "do not go together"),
     ],
