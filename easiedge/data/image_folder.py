@@ -15,6 +15,7 @@ from easiedge.data.streamed import streams
 from easiedge.errors import DataError
 
 PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: part
+MOST_COUNTED = 20_000  # of streamed files: looking at a million headers takes long, and they may be far away
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -68,7 +69,7 @@ class ImageFolder(ImageData):
         names = names_of(parts)
         streamed = streams(self.stream, len(names) * (1 if self.grey else 3) * self.image_size**2)
         make = stream_classes if streamed else load_classes
-        if not streamed:  # those are many, and may be far away
+        if not streamed or len(names) <= MOST_COUNTED:
             census(files, names).tell(self.image_size, self.grey)
         loaded = {p: make(files, c, self.class_names, self.image_size, self.grey, self.fit) for p, c in parts.items()}
         train = loaded["train"]
