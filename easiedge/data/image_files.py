@@ -141,13 +141,17 @@ class ImageFiles:
             DataError: it cannot be read.
         """
         try:
-            if self._stamp[name][0] > LARGEST:
+            if self.size(name) > LARGEST:
                 raise ValueError(f"it has over {LARGEST >> 20} MB")
             with self.opened(name) as file:
                 content = file.read()
             return pixels_of(content, None if size is None else (size, size), grey, fit)
         except Exception as error:  # decoders and archives raise a dozen kinds on damaged files
             raise DataError(f"image {name} in {self.root} cannot be read ({reason_of(error)}): {self.mend}") from error
+
+    def size(self, name: str) -> int:
+        """Bytes of the file, unpacked."""
+        return self._stamp[name][0]
 
     def stamps(self, names: Sequence[str]) -> str:
         """SHA-256 of where the files are, and of their names, sizes and times (in an archive: checksums): they decide the pixels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from easiedge.data.census import census, names_of, without_damaged
+from easiedge.data.copies import tell_copies
 from easiedge.data.decoding import FITS
 from easiedge.data.image_data import ImageData
 from easiedge.data.image_files import ImageFiles, load_classes, stream_classes
@@ -71,6 +72,7 @@ class ImageFolder(ImageData):
         make = stream_classes if streamed else load_classes
         if not streamed or len(names) <= MOST_COUNTED:
             census(files, names).tell(self.image_size, self.grey)
+            tell_copies(files, names)
         loaded = {p: make(files, c, self.class_names, self.image_size, self.grey, self.fit) for p, c in parts.items()}
         train = loaded["train"]
         if "test" not in loaded:

@@ -130,6 +130,7 @@ def test_a_damaged_record_is_made_anew(mixed, tmp_path):
             record.write_text(damage)
         assert census(files, files.names) == first
     assert unreadable(files, files.names) == []
-    for record in (tmp_path / "cache").glob("files-*.json"):
-        record.write_text('["elsewhere.png"]')
-    assert unreadable(files, files.names) == []
+    for damage in ('["elsewhere.png"]', '[["a/0.png"]]'):
+        for record in (tmp_path / "cache").glob("files-*.json"):
+            record.write_text(damage)
+        assert unreadable(files, files.names) == []
