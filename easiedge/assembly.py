@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import inspect
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
 from easiedge.check_kinds import check_kinds
-from easiedge.data.folds import deal
+from easiedge.data.folds import deal, expect
 from easiedge.data.image_data import ImageData
 from easiedge.device import Device, device_of_run
 from easiedge.errors import BudgetError, EasiEdgeError, ModelError, TrainingError
@@ -115,6 +116,15 @@ def assemble(cfg: DictConfig, ways: Ways = Selection.ways, budgeted: bool = True
         ) from error
 
 
+def _calibration_images(asked: int | None, there: int, overrides: Sequence[str]) -> int:
+    """How many to take: a number out of an experiment's file is no more than there are; one that the user typed is held to, or refused."""
+    typed = any(re.match(r"\+{0,2}calibration(\.images)?=", override) for override in overrides)
+    if asked is None or asked <= there or typed:
+        return min(CALIBRATION_IMAGES, there) if asked is None else asked
+    log.info("calibration.images=%d, but there are %d training images: all of them are taken", asked, there)
+    return there
+
+
 def _assemble(cfg: DictConfig, ways: Ways, budgeted: bool) -> Parts:
     check_kinds(cfg)
     check_targets(cfg, HydraConfig.get().overrides.task)
@@ -129,12 +139,13 @@ def _assemble(cfg: DictConfig, ways: Ways, budgeted: bool) -> Parts:
     selection = replace(selection, scorer=SharedScores(Store(scores)))
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data: ImageData = instantiate(cfg.data)
+    expect(data, cfg.folds)
     with first_before_the_others():  # which then find what it fetched and decoded
         data.setup()
     deal(data, cfg.folds, cfg.seed)
     check_trainer_here(cfg.trainer.options, data.train_dataloader(), data.val_dataloader())
     network = same_network(make_network(cfg, data))
-    images = min(CALIBRATION_IMAGES, len(data.train)) if cfg.calibration.images is None else cfg.calibration.images
+    images = _calibration_images(cfg.calibration.images, len(data.train), HydraConfig.get().overrides.task)
     calibration = data.calibration_batches(images, cfg.calibration.batch_size, cfg.seed)
     example = calibration[0][0][:2]
     describe(network)  # refuse what could not be saved in the end

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from easiedge.cli import run
 from easiedge.data.digits import Digits
@@ -17,6 +19,11 @@ QUICK = [
     "trainer.progress=false",
     "logger=none",
 ]
+
+SMALL = [
+    "data=image_folder", "data.image_size=16", "data.grey=true", "data.shift=0", "model=lenet", "recipe.train.epochs=1", "trainer.progress=false",
+    "logger=none",
+]  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -62,6 +69,55 @@ def test_a_body_is_transferred_and_trained_on():
     assert (one["fc2.weight"] - two["fc2.weight"]).abs().max() > 1e-2
 
 
+def photographs(folder, each):
+    """Grey images of two classes, dark and bright; returns the override that names them."""
+    draw = np.random.default_rng(0)
+    for name, least in (("dark", 0), ("bright", 120)):
+        (folder / name).mkdir(parents=True)
+        for i in range(each):
+            pixels = draw.integers(least, least + 136, (16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return f"data.root={folder}"
+
+
+def test_folds_of_photographs_without_the_damaged_one(tmp_path, capsys):
+    asked = ["train", *SMALL, photographs(tmp_path / "data", 6), "folds.count=3", "hydra.run.dir=out"]
+    (tmp_path / "data" / "dark" / "2.png").write_text("no image")
+    assert run([*asked, "seed=1"]) == 2
+    assert "dark/2.png" in (said := capsys.readouterr().err) and said.rstrip().endswith("data.unreadable=skip")
+    assert run([*asked, "data.unreadable=skip", "seed=1"]) == 0
+    output = capsys.readouterr()
+    assert "1 of 12 images cannot be read and are left out: dark/2.png" in output.out + output.err
+    found = run_data(Path("out"))
+    parts = [found.train, found.val, found.test]
+    assert sum(map(len, parts)) == 11 and len(found.test) in (3, 4)
+    assert all(set(part.labels.tolist()) == {0, 1} for part in parts)
+    assert len({pixels.numpy().tobytes() for part in parts for pixels in part.pixels}) == 11  # each in one part
+
+
+@pytest.mark.parametrize(("each", "says"), [(2, "has 2 images: give at least 5 to"), (4, "or folds.count=4")])
+def test_too_few_photographs_for_the_folds_are_refused_with_the_number_that_is_needed(each, says, tmp_path, capsys):
+    assert run(["train", *SMALL, photographs(tmp_path / "data", each), "folds.count=5"]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_classifiers_read_the_test_images_of_their_fold(tmp_path):
+    asked = [
+        "classifiers",
+        *SMALL,
+        photographs(tmp_path / "data", 8),
+        "folds.count=4",
+        "classifiers.kinds=[knn,svm_hinge]",
+    ]
+    assert run([*asked, "seed=3", "folds.val_share=0.25", "hydra.run.dir=out"]) == 0
+    record = json.loads(Path("out/classifiers.json").read_text())
+    assert (record["test_images"], record["train_images"]) == (4, 8)
+    assert [row["name"] for row in record["rows"]] == ["network", "knn", "svm_hinge"]
+    for row in record["rows"]:
+        assert 4 * row["test_accuracy"] == round(4 * row["test_accuracy"])
+    assert len(run_data(Path("out")).test) == 4
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -69,7 +125,7 @@ def test_a_body_is_transferred_and_trained_on():
         (["folds.count=5", "folds.fold=5"], "folds.fold=5"),
         (["folds.count=one"], "folds.count"),
         (["folds.count=4000"], "between 2 and the 1797"),
-        (["folds.count=500"], "would be absent"),
+        (["folds.count=500"], "500 folds need at least 500 of each class: give more of it, or folds.count=174"),
         (["transfer=nowhere.safetensors"], "is not a file"),
         (["transfer=a", "weights=b"], "do not go together"),
     ],

@@ -28,6 +28,18 @@ def images(folder, count, value=None):
     return f"data.root={folder}"
 
 
+def test_the_study_of_photographs_runs_on_few_of_them(tmp_path, capsys):
+    """Its file asks for 256 calibration images; who types a number himself is told that there are not so many."""
+    given = [images(tmp_path / "data", 8), "model=lenet", "data.image_size=16", "data.grey=true", "folds.count=2"]
+    quick = ["recipe.train.epochs=1", "logger=none", "trainer.progress=false"]
+    asked = ["train", "experiment=infrastructure/vgg16", *given, *quick, f"hydra.run.dir={tmp_path / 'out'}"]
+    assert run([*asked, "calibration.images=256"]) == 2
+    assert "calibration.images=256 is more than the 6 images there are" in capsys.readouterr().err
+    assert run(asked) == 0
+    output = capsys.readouterr()
+    assert "calibration.images=256, but there are 6 training images: all of them are taken" in output.out + output.err
+
+
 def numbers(value):
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from easiedge.assembly import check_budget, chosen_groups, make_budget, make_network, make_selection
 from easiedge.compare.cell import Setting
 from easiedge.compare.request import VARIABLE
-from easiedge.data.folds import deal
+from easiedge.data.folds import deal, expect
 from easiedge.errors import EasiEdgeError
 from easiedge.flat import flat
 from easiedge.model.filter_groups import find_groups
@@ -77,6 +77,7 @@ def check_reachable(asked: Mapping[Setting, DictConfig]) -> None:
     """
     some = next(iter(asked.values()))
     data = instantiate(some.data)
+    expect(data, some.folds)
     data.setup()
     deal(data, some.folds, some.seed)
     network = make_network(some, data)

@@ -67,7 +67,7 @@ def census(files: ImageFiles, names: Sequence[str]) -> Census:
     """Look at the headers of these files; remembered as long as they do not change.  Those that cannot be opened are not counted by kind."""
 
     def count() -> dict[str, dict[str, int]]:
-        heads = [head for head in _each(lambda name: _head(files, name), names) if head is not None]
+        heads = [head for head in for_each(lambda name: _head(files, name), names) if head is not None]
         kinds, sides = Counter(mode for mode, _ in heads), Counter(side for _, side in heads)
         return {"kinds": dict(kinds), "sides": {str(side): n for side, n in sides.items()}}
 
@@ -83,13 +83,14 @@ def unreadable(files: ImageFiles, names: Sequence[str]) -> list[str]:
     """
 
     def find() -> list[str]:
-        damaged = _each(lambda name: _damaged(files, name), names)
+        damaged = for_each(lambda name: _damaged(files, name), names)
         return [name for name, bad in zip(names, damaged, strict=True) if bad]
 
     known = set(names)
     found: list[str] = cached_json(
-        f"unreadable {files.stamps(names)}", find, lambda old: isinstance(old, list) and all(n in known for n in old)
-    )
+        f"unreadable {files.stamps(names)}", find,
+        lambda old: isinstance(old, list) and all(isinstance(n, str) and n in known for n in old),
+    )  # fmt: skip
     return found
 
 
@@ -139,6 +140,7 @@ def _damaged(files: ImageFiles, name: str) -> bool:
     return False
 
 
-def _each(look: Callable[[str], T], names: Sequence[str]) -> list[T]:
+def for_each(look: Callable[[str], T], names: Sequence[str]) -> list[T]:
+    """What ``look`` finds of each file, in order; several threads look."""
     with ThreadPoolExecutor(thread_count()) as pool:
         return list(pool.map(look, names))

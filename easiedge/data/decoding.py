@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -33,6 +34,12 @@ def pixels_of(content: bytes, size: tuple[int, int] | None, grey: bool = False, 
         image = image.resize(size[::-1], Image.Resampling.BILINEAR)
     array = np.asarray(image)
     return array[None] if grey else array.transpose(2, 0, 1)
+
+
+def reason_of(error: Exception) -> str:
+    """What reading a file failed of, in words: without the address in memory that Pillow gives for a file's content."""
+    said = getattr(error, "strerror", None) or re.sub(r"\s*<[^<>]* at 0x[0-9A-Fa-f]+>", "", str(error))
+    return said or type(error).__name__
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

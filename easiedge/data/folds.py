@@ -12,6 +12,17 @@ from easiedge.data.split import stratified
 from easiedge.errors import DataError
 
 
+def expect(data: ImageData, folds: Mapping[str, Any]) -> None:
+    """Tell data that are not loaded yet how many images of a class the section ``folds`` of a configuration will need."""
+    if folds["count"] is not None:
+        data.least_of_a_class = max(3, least_of_a_class(folds["count"]))
+
+
+def least_of_a_class(count: int) -> int:
+    """Images of each class with which every fold has one to test, one to validate and one to train on."""
+    return 4 if count == 2 else count
+
+
 def deal(data: ImageData, folds: Mapping[str, Any], seed: int) -> None:
     """Split ``data`` as the section ``folds`` of a configuration says; without a count they stay as they are.
 
@@ -51,10 +62,11 @@ def in_folds(data: ImageData, count: int, fold: int, val_share: float, seed: int
         )
     sizes = torch.bincount(every.labels, minlength=data.num_classes)
     rare = int(sizes.argmin())
-    if int(sizes[rare]) < count:
+    found, least = int(sizes[rare]), least_of_a_class(count)
+    if found < least:
+        fewer = f", or folds.count={found}" if 3 <= found < count else ""
         raise DataError(
-            f"class {data.class_names[rare]!r} has {int(sizes[rare])} images and would be absent from some of {count} folds: "
-            "give folds.count= at most that, or more images of it"
+            f"class {data.class_names[rare]!r} has {found} images, and {count} folds need at least {least} of each class: give more of it{fewer}"
         )
     from sklearn.model_selection import StratifiedKFold  # takes half a second to import
 

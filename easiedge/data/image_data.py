@@ -25,6 +25,7 @@ class ImageData(pl.LightningDataModule):
         shift, flip: augmentation of training images: largest move in pixels, and mirroring of half of them.
         fit: how images of other proportions become squares, see `easiedge.data.decoding.pixels_of`.
         class_names: names of the classes in the order of their labels.
+        least_of_a_class: images that each class needs where the parts are split off, for the message; `easiedge.data.folds.expect` sets it.
         train, val, test: the parts; training never sees ``val``, nothing but the closing figures sees ``test``.
     """
 
@@ -33,6 +34,7 @@ class ImageData(pl.LightningDataModule):
     test: Images
     class_names: Sequence[str]
     fit: str = "squash"
+    least_of_a_class: int = 3
 
     def __init__(
         self,

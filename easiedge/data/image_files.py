@@ -17,16 +17,12 @@ import torch
 from torch import Tensor
 
 from easiedge.data.cache import cache_path
-from easiedge.data.decoding import DECODER, pixels_of
+from easiedge.data.decoding import DECODER, pixels_of, reason_of
 from easiedge.data.in_memory import Images
 from easiedge.data.streamed import FilePixels
 from easiedge.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-
-
-class UnreadableImageError(DataError):
-    """A file that should be an image and is none, or is damaged."""
 
 
 LARGEST = 256 << 20  # bytes of one image file, unpacked
@@ -39,13 +35,18 @@ class ImageFiles:
         root: the folder or archive.
         names: paths of all images relative to the root, sorted.
         opened: the file of that name, open for reading; to be closed by who asked.
+        mend: what to do about a file that cannot be read, for the message.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser()
+        self.mend = "remove or replace the file"
         if self.root.is_dir():
             self._stamp = dict(_stamps(self.root))
             self.opened: Callable[[str], IO[bytes]] = lambda name: (self.root / name).open("rb")
+            self._folders: Callable[[], list[str]] = lambda: [
+                path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_dir()
+            ]
         elif self.root.is_file():
             self._open_archive()
         else:
@@ -68,6 +69,7 @@ class ImageFiles:
             ) from error
         self._stamp = {i.filename: (i.file_size, i.CRC) for i in archive.infolist() if not i.is_dir()}
         self.opened = archive.open
+        self._folders = lambda: [name.rpartition("/")[0] for name in archive.namelist()]
 
     def classes(self, within: str = "") -> dict[str, list[str]]:
         """Names of the images in each class folder directly below ``within`` (or below the one folder that holds it all)."""
@@ -78,6 +80,13 @@ class ImageFiles:
             if len(parts) >= len(prefix) + 2 and parts[: len(prefix)] == prefix:
                 found.setdefault(parts[len(prefix)], []).append(name)
         return found
+
+    def imageless(self, within: str = "") -> list[str]:
+        """Folders directly below ``within`` that hold no image, and so are no classes."""
+        prefix = _parts(within)
+        folders = [parts for parts in map(_parts, self._folders()) if parts[: len(prefix)] == prefix]
+        below = {parts[len(prefix)] for parts in folders if len(parts) > len(prefix)}
+        return sorted(name for name in below - set(self.classes(within)) if not name.startswith((".", "__")))
 
     def top(self) -> str:
         """The single top folder that holds everything, as archives often have; empty if there are several."""
@@ -132,15 +141,17 @@ class ImageFiles:
             DataError: it cannot be read.
         """
         try:
-            if self._stamp[name][0] > LARGEST:
+            if self.size(name) > LARGEST:
                 raise ValueError(f"it has over {LARGEST >> 20} MB")
             with self.opened(name) as file:
                 content = file.read()
             return pixels_of(content, None if size is None else (size, size), grey, fit)
         except Exception as error:  # decoders and archives raise a dozen kinds on damaged files
-            raise UnreadableImageError(
-                f"image {name} in {self.root} cannot be read ({error}): remove or replace the file"
-            ) from error
+            raise DataError(f"image {name} in {self.root} cannot be read ({reason_of(error)}): {self.mend}") from error
+
+    def size(self, name: str) -> int:
+        """Bytes of the file, unpacked."""
+        return self._stamp[name][0]
 
     def stamps(self, names: Sequence[str]) -> str:
         """SHA-256 of where the files are, and of their names, sizes and times (in an archive: checksums): they decide the pixels."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from easiedge.data.census import census, names_of, without_damaged
+from easiedge.data.copies import tell_copies
 from easiedge.data.decoding import FITS
 from easiedge.data.image_data import ImageData
-from easiedge.data.image_files import ImageFiles, UnreadableImageError, load_classes, stream_classes
+from easiedge.data.image_files import ImageFiles, load_classes, stream_classes
 from easiedge.data.in_memory import Images
 from easiedge.data.root import root_of
 from easiedge.data.split import stratified
@@ -15,6 +16,7 @@ from easiedge.data.streamed import streams
 from easiedge.errors import DataError
 
 PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: part
+MOST_COUNTED = 20_000  # of streamed files: looking at a million headers takes long, and they may be far away
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -27,6 +29,8 @@ class ImageFolder(ImageData):
     none; ``"auto"`` does so where all of them would take more than a quarter of the available memory.  Batches are the same.
     A file that cannot be read is named and ends it; with ``unreadable="skip"`` such files are left out and counted.
     """
+
+    skips = True  # whether data.unreadable= can be given
 
     def __init__(
         self, root: str, *, image_size: int = 64, grey: bool = False, val_share: float = 0.15, test_share: float = 0.15,
@@ -59,19 +63,17 @@ class ImageFolder(ImageData):
         parts = self._find(files)
         if self.unreadable == "skip":
             parts = without_damaged(files, parts)
+        elif self.skips:
+            files.mend += ", or leave such files out with data.unreadable=skip"
         self.class_names = sorted(parts["train"])
-        self._check(parts)
+        self._check(files, parts)
         names = names_of(parts)
         streamed = streams(self.stream, len(names) * (1 if self.grey else 3) * self.image_size**2)
         make = stream_classes if streamed else load_classes
-        if not streamed:  # those are many, and may be far away
+        if not streamed or len(names) <= MOST_COUNTED:
             census(files, names).tell(self.image_size, self.grey)
-        try:
-            loaded = {
-                p: make(files, c, self.class_names, self.image_size, self.grey, self.fit) for p, c in parts.items()
-            }
-        except UnreadableImageError as error:
-            raise DataError(f"{error}, or leave such files out with data.unreadable=skip") from error
+            tell_copies(files, names)
+        loaded = {p: make(files, c, self.class_names, self.image_size, self.grey, self.fit) for p, c in parts.items()}
         train = loaded["train"]
         if "test" not in loaded:
             train, loaded["test"] = self._split(train, self.test_share)
@@ -111,9 +113,11 @@ class ImageFolder(ImageData):
         rest, part = stratified(images.labels, share, self.split_seed)
         return images.take(rest), images.take(part)
 
-    def _check(self, parts: dict[str, dict[str, list[str]]]) -> None:
+    def _check(self, files: ImageFiles, parts: dict[str, dict[str, list[str]]]) -> None:
         if len(self.class_names) < 2:
             found = f"only the class {self.class_names[0]!r}" if self.class_names else "no class folders"
+            if empty := _empty_beside(files, parts["train"]):
+                found += f", since {', '.join(map(repr, empty[:3]))} {'hold' if len(empty) > 1 else 'holds'} no images"
             raise DataError(f"data.root={self.root} has {found}: make one folder of images per class, at least two")
         for part, classes in parts.items():
             if sorted(classes) != self.class_names:
@@ -130,5 +134,13 @@ class ImageFolder(ImageData):
         if few:
             name, count = next(iter(few.items()))
             raise DataError(
-                f"class {name!r} in {self.root} has {count} images: give at least three to train, validate and test"
+                f"class {name!r} in {self.root} has {count} images: give at least {self.least_of_a_class} to train, validate and test"
             )
+
+
+def _empty_beside(files: ImageFiles, classes: dict[str, list[str]]) -> list[str]:
+    """Folders without images beside those of the classes."""
+    for name, found in classes.items():
+        parts = found[0].split("/") if found else []
+        return files.imageless("/".join(parts[: parts.index(name)])) if name in parts else []
+    return []

@@ -19,6 +19,8 @@ class ImageNet(ImageFolder):
     pixels are 193 GB decoded: ``stream`` leaves them in their files.
     """
 
+    skips = False
+
     def __init__(
         self, root: str = "data", *, image_size: int = 224, val_share: float = 0.01, batch_size: int = 256, seed: int = 0,
         split_seed: int = 0, shift: int = 16, flip: bool = True, mean: Sequence[float] = IMAGENET_MEAN,

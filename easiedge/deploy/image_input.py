@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from easiedge.data.decoding import FITS, pixels_of
+from easiedge.data.decoding import FITS, pixels_of, reason_of
 from easiedge.data.in_memory import normalise
 from easiedge.errors import DataError, ModelError
 from easiedge.plain_values import is_number, is_whole
@@ -81,8 +81,7 @@ class ImageInput:
         try:
             pixels = pixels_of(Path(path).read_bytes(), self.shape[1:], grey=self.shape[0] == 1, fit=self.fit)
         except Exception as error:  # decoders raise a dozen kinds on damaged files
-            reason = getattr(error, "strerror", None) or str(error).partition(" <")[0] or type(error).__name__
-            raise DataError(f"{path} cannot be read as an image ({reason})") from error
+            raise DataError(f"{path} cannot be read as an image ({reason_of(error)})") from error
         return normalise(torch.from_numpy(pixels.copy())[None], self.mean, self.std)
 
 

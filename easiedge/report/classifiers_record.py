@@ -29,7 +29,7 @@ class ClassifierRow:
         setting, value: chosen on validation images; empty and None for the network.
         val_accuracy, test_accuracy: in [0, 1].
         megabytes: of the saved network and classifier together, in MB of 10^6 bytes.
-        seconds: for all test images, features included.
+        seconds: for all test images, features included; the median over rounds in which all take turns.
         fit_seconds: to fit all values of the setting.
         converged: False if the solver was stopped at its limit.
     """

@@ -8,6 +8,7 @@ from data.test_image_folder import fill, ready
 from PIL import Image
 
 from easiedge.data import census as counting
+from easiedge.data import image_folder
 from easiedge.data.census import census, unreadable
 from easiedge.data.image_files import ImageFiles
 from easiedge.errors import DataError
@@ -35,6 +36,16 @@ def test_what_is_converted_and_enlarged_is_counted(mixed, caplog):
     with caplog.at_level(logging.INFO):
         ready(mixed, image_size=9, grey=True)
     assert "15 in colour, 2 with transparency: converted to grey" in caplog.text and "smaller" not in caplog.text
+
+
+def test_streamed_images_are_counted_unless_they_are_many(mixed, caplog, monkeypatch):
+    for most, said in ((20, True), (19, False)):
+        monkeypatch.setattr(image_folder, "MOST_COUNTED", most)
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            ready(mixed, image_size=10, stream=True)
+        assert ("of 20 images, 3 grey, 2 with transparency: converted to RGB" in caplog.text) is said
+        assert ("20 of 20 images are smaller than 10x10" in caplog.text) is said
 
 
 def test_nothing_is_said_of_images_that_are_as_they_will_be(tmp_path, caplog):
@@ -119,6 +130,7 @@ def test_a_damaged_record_is_made_anew(mixed, tmp_path):
             record.write_text(damage)
         assert census(files, files.names) == first
     assert unreadable(files, files.names) == []
-    for record in (tmp_path / "cache").glob("files-*.json"):
-        record.write_text('["elsewhere.png"]')
-    assert unreadable(files, files.names) == []
+    for damage in ('["elsewhere.png"]', '[["a/0.png"]]'):
+        for record in (tmp_path / "cache").glob("files-*.json"):
+            record.write_text(damage)
+        assert unreadable(files, files.names) == []

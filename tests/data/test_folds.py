@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from easiedge.data.folds import in_folds
+from easiedge.data.folds import in_folds, least_of_a_class
 from easiedge.data.image_data import ImageData
 from easiedge.data.in_memory import Images
 from easiedge.errors import DataError
@@ -31,6 +31,38 @@ def folded(fold, count=5, **given):
     data.setup()
     in_folds(data, count, fold, **{"val_share": 0.2, **given})
     return data
+
+
+class Few(Numbered):
+    """As many images of each class as there are folds need, or one less in the last."""
+
+    def __init__(self, last, least):
+        super().__init__()
+        self.last, self.least = last, least
+
+    def prepare(self):
+        super().prepare()
+        self.train = self.train.take(torch.cat([(self.train.labels == c).nonzero()[: self.least, 0] for c in (0, 1)]))
+        rare = Images(torch.zeros(self.last, 1, 2, 2, dtype=torch.uint8), torch.full((self.last,), 2))
+        self.train, self.val, self.test = (
+            self.train.joined([rare]),
+            self.val.take(torch.arange(0)),
+            self.test.take(torch.arange(0)),
+        )
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_the_least_of_a_class_is_enough_for_every_fold_and_no_more_than_that(count):
+    least = least_of_a_class(count)
+    for fold in range(count):
+        data = Few(least, least)
+        data.setup()
+        in_folds(data, count, fold, 0.1)
+        assert all((part.labels == 2).any() for part in (data.train, data.val, data.test))
+    data = Few(least - 1, least)
+    data.setup()
+    with pytest.raises(DataError, match=rf"class 'c' has {least - 1} images, and {count} folds need at least {least} "):
+        in_folds(data, count, 0, 0.1)
 
 
 def numbers(images):
@@ -62,7 +94,12 @@ def test_the_same_seed_gives_the_same_folds_and_another_gives_others():
     [
         (1, 0, {}, "between 2 and the 92"),
         (93, 0, {}, "between 2 and the 92"),
-        (13, 0, {}, "class 'c' has 12 images"),
+        (
+            13,
+            0,
+            {},
+            "class 'c' has 12 images, and 13 folds need at least 13 of each class: give more of it, or folds.count=12",
+        ),
         (5, 5, {}, "folds.fold=5"),
         (5, 0, {"val_share": 1.0}, "folds.val_share"),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from easiedge.data.folds import expect
 from easiedge.data.image_folder import ImageFolder
 from easiedge.errors import DataError
 
@@ -104,6 +105,20 @@ def test_a_folder_with_one_class(tmp_path):
         ready(tmp_path)
 
 
+@pytest.mark.parametrize("within", ["", "outer/", "train/"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_class_folders_without_images_are_named_where_only_one_has_any(within, packed, tmp_path):
+    root = tmp_path / "images"
+    fill(root / within, classes="a")
+    for empty in ("b", ".hidden"):
+        (root / within / empty).mkdir()
+    (root / within / "c").mkdir()
+    (root / within / "c" / "notes.txt").write_text("no image")
+    where = shutil.make_archive(str(root), "zip", root) if packed else root
+    with pytest.raises(DataError, match="only the class 'a', since 'b', 'c' hold no images: make one folder"):
+        ready(where)
+
+
 def test_images_without_class_folders(tmp_path):
     for path in (fill(tmp_path / "x", classes="a") / "a").iterdir():
         path.rename(tmp_path / path.name)
@@ -144,8 +159,17 @@ def test_a_test_part_without_class_folders_is_not_passed_over(tmp_path):
 def test_too_few_images_of_a_class(tmp_path):
     fill(tmp_path, classes="a")
     fill(tmp_path, classes="b", count=2)
-    with pytest.raises(DataError, match=r"class 'b'.*2 images.*at least three"):
+    with pytest.raises(DataError, match=r"class 'b'.*2 images.*at least 3"):
         ready(tmp_path)
+
+
+def test_too_few_images_of_a_class_for_the_folds_that_are_asked_for(tmp_path):
+    fill(tmp_path, classes="a")
+    fill(tmp_path, classes="b", count=2)
+    data = ImageFolder(str(tmp_path), image_size=8)
+    expect(data, {"count": 5})
+    with pytest.raises(DataError, match=r"class 'b'.*2 images.*at least 5"):
+        data.setup()
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,13 @@ def test_val_is_the_test_set_and_validation_a_part_of_train(root, stream):
         assert all(n.startswith("train/") for n in [*data.train.pixels.names, *data.val.pixels.names])
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_damaged_file_is_named_and_nothing_advised_that_these_data_cannot(root, stream):
+    (root / "train" / WNIDS[0] / f"{WNIDS[0]}_1.JPEG").write_text("no image")
+    with pytest.raises(DataError, match=rf"{WNIDS[0]}_1.JPEG in .* cannot be read .*remove or replace the file$"):
+        list(ready(root, stream=stream).train_dataloader())
+
+
 def test_an_archive_with_one_folder_around_it_all(root, tmp_path):
     data = ready(shutil.make_archive(str(tmp_path / "all"), "zip", tmp_path, "ilsvrc"), stream=True)
     assert [len(p) for p in (data.train, data.val, data.test)] == [15, 3, 6]
