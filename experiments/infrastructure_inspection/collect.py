@@ -9,14 +9,9 @@ import re
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from study import BENCHED, NETWORKS
+
 METHODS = {"easiedge": "easiedge", "joint-one-shot": "joint one-shot"}
-BENCHED = {
-    "Taylor, stopped by the rule": "rule/0",
-    "easiedge": "compare/cells/easiedge-global-filters_removed-0.84875-seed0",
-    "joint one-shot": "compare/cells/joint-one-shot-global-filters_removed-0.84875-seed0",
-}
-NETWORKS = ("vgg16", "resnet18", "vgg16_imagenet")
 CELL = re.compile(r"(.+)-global-filters_removed-([\d.]+)-seed(\d+)")
 
 

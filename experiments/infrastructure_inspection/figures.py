@@ -12,14 +12,14 @@ def percent(share):
     return f"{100 * share:.0f}"
 
 
-def spread(values, digits=1):
+def spread(values):
     """Mean and standard deviation of shares, in per cent; how many folds there are where there are not five."""
     values = [100 * v for v in values if v is not None]
     if not values:
         return ""
-    sd = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    sd = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
     count = f" ({len(values)})" if len(values) != FOLDS else ""
-    return f"{statistics.mean(values):.{digits}f}{sd}{count}"
+    return f"{statistics.mean(values):.1f}{sd}{count}"
 
 
 def plural(epochs):

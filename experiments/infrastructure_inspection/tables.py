@@ -46,7 +46,7 @@ def by_level(found, key, more=()):
 
 
 def rule(found):
-    """How far each way gets under the rule, and how many levels further than Taylor with one epoch."""
+    """How far each way gets under the rule, decided on validation and on test images."""
     head = [
         "",
         "levels from [%]",

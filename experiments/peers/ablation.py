@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from easiedge.cli import main as easiedge
+from run import compare
 
 ADMM = {
     "all of it": "easiedge",
@@ -43,8 +43,7 @@ def asked() -> list[str]:
 
 def main(*overrides: str) -> int:
     """Run or go on; what is given replaces what the study asks."""
-    given = {o.partition("=")[0] for o in overrides}
-    return easiedge(["compare", *(o for o in asked() if o.partition("=")[0] not in given), *overrides])
+    return compare(asked(), overrides)
 
 
 if __name__ == "__main__":

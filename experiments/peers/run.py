@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -66,10 +67,15 @@ def main(study: str, *overrides: str) -> int:
     """Run or go on with one study; what is given replaces what the study asks."""
     sys.path.insert(0, str(HERE))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])  # workers
+    return compare(asked(study), overrides)
+
+
+def compare(asked: Sequence[str], given: Sequence[str]) -> int:
+    """``easiedge compare`` with what a study asks, unless the same is given otherwise."""
     from easiedge.cli import main as easiedge
 
-    given = {o.partition("=")[0] for o in overrides}
-    return easiedge(["compare", *(o for o in asked(study) if o.partition("=")[0] not in given), *overrides])
+    replaced = {o.partition("=")[0] for o in given}
+    return easiedge(["compare", *(o for o in asked if o.partition("=")[0] not in replaced), *given])
 
 
 if __name__ == "__main__":
