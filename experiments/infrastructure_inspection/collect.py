@@ -69,6 +69,16 @@ def compared(folder):
     return control, methods
 
 
+def longer(folder):
+    """Figures of joint one-shot by epochs, level and fold."""
+    found = {}
+    for run in sorted(folder.glob("*_*_*")):
+        if (run / "metrics.json").exists():
+            epochs, level, seed = run.name.split("_")
+            found.setdefault(epochs, {}).setdefault(level, {})[seed] = figures(run)
+    return found
+
+
 def collect(out, network):
     """All of one network, as far as it has been run."""
     base = out / network
@@ -82,20 +92,20 @@ def collect(out, network):
         run.name: figures(run) | {"layers": layers(run), "levels": read(run / "metrics.json")["levels"]}
         for run in sorted((base / "rule").glob("[0-9]*")) if (run / "metrics.json").exists()
     }  # fmt: skip
-    found_taylor = taylor(base / "taylor")
+    found_taylor, found_longer = taylor(base / "taylor"), longer(base / "longer")
     classifiers = [read(path)["rows"] for path in sorted((base / "classifiers").glob("[0-9]*/classifiers.json"))]
     timed = {name: base / run / "bench" / "bench.json" for name, run in BENCHED.items()}
     bench = {
         name: {"rows": read(path)["rows"], "filters_removed": figures(path.parents[1])["filters_removed"]}
         for name, path in timed.items() if path.exists()
     }  # fmt: skip
-    by_level = [at for levels in methods.values() for at in levels.values()]
+    by_level = [at for levels in (*methods.values(), *found_longer.values()) for at in levels.values()]
     for folds in (*found_taylor.values(), *by_level):
         for fold, run in folds.items():
             run["dense"] = dense[fold]  # what it is held against
     return {
         "network": network, "counts": counts, "dense": dense, "taylor": found_taylor, "rule": rule, "control": control,
-        "methods": methods, "classifiers": classifiers, "bench": bench,
+        "methods": methods, "longer": found_longer, "classifiers": classifiers, "bench": bench,
     }  # fmt: skip
 
 

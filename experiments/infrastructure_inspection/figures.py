@@ -30,26 +30,32 @@ def plural(epochs):
 def ways(found):
     """By way to prune and fold: the dense network, and level by level what is gone and the accuracies, the smallest level first.
 
-    A level has ``filters``, ``macs`` (shares that are gone), ``before``, ``after`` (test accuracy) and ``val``.
+    A level has ``filters``, ``macs`` (shares that are gone), ``before``, ``after`` (test accuracy) and ``val``; the last one
+    of Taylor's, and every other, also ``seconds``, those of the whole run from the dense network to it.
     """
     every = {}
     for epochs, runs in sorted(found["taylor"].items(), key=lambda item: int(item[0])):
         for fold, run in runs.items():
             levels = [
                 {
-                    "filters": at["filters_removed"], "macs": 1 - at["macs"] / found["counts"]["macs"],
-                    "before": at["test_accuracy_before"], "after": at["test_accuracy"], "val": at["accuracy"],
+                    "filters": at["filters_removed"],
+                    "macs": 1 - at["macs"] / found["counts"]["macs"],
+                    "before": at["test_accuracy_before"],
+                    "after": at["test_accuracy"],
+                    "val": at["accuracy"],
                 }
                 for at in run["levels"]
-            ]  # fmt: skip
+            ]
+            levels[-1]["seconds"] = run["seconds"]["total"]  # all levels are one run  # fmt: skip
             every.setdefault(plural(epochs), {})[fold] = (run["dense"], levels)
-    for name, by_level in found["methods"].items():
+    longer = {f"joint one-shot, {epochs} epochs": by_level for epochs, by_level in found.get("longer", {}).items()}
+    for name, by_level in (found["methods"] | longer).items():
         for level in sorted(by_level, key=float):
             for fold, one in by_level[level].items():
                 at = {
                     "filters": one["filters_removed"],
                     "macs": one["macs_removed"],
-                    **{key: one[key] for key in ("before", "after", "val")},
+                    **{key: one[key] for key in ("before", "after", "val", "seconds")},
                 }
                 every.setdefault(name, {}).setdefault(fold, (one["dense"], []))[1].append(at)
     return every

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 COLOURS = {
     "Taylor, 1 epoch": "#5b6773", "Taylor, 5 epochs": "#8a96a0", "Taylor, 10 epochs": "#b3bcc4", "easiedge": "#1f5fa8", "joint one-shot": "#c2702b",
+    "joint one-shot, 40 epochs": "#e0a878",
 }  # fmt: skip
 TICKS = (50, 60, 70, 80, 90, 95, 98, 99)
 

@@ -34,9 +34,12 @@ BENCHED = {
 }
 """Runs that are timed beside the dense network, on one core and on all, by their names in the tables."""
 
+LONGER = "${recipe.finetune.epochs}_${budget.filters_removed}_${seed}"
+"""Folder of a run of joint one-shot that is trained for as long as Taylor pruning with five epochs at each of eight levels."""
+
 
 def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[str]]:
-    """The commands by the step's name: the transfer, pruning by Taylor ranking, the rule, the other methods, the classifiers."""
+    """The commands by the step's name: the transfer, pruning by Taylor ranking, the rule, joint one-shot trained as long as Taylor, and so on."""
     place = f"{out.absolute()}/{network}"
     common = [f"experiment=infrastructure/{network}", "logger=none", "trainer.progress=false"]
     transferred = [o for o in given if not o.startswith(("transfer=", "model.pretrained="))]
@@ -48,11 +51,13 @@ def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[st
 
     epochs = ["schedule.epochs=1,5,10", "recipe.finetune.epochs='${schedule.epochs}'"]
     rule = ["schedule.tolerance=0.03", "schedule.epochs=1", "recipe.finetune.epochs=1"]
+    longer = ["method=one_shot", "budget.filters_removed=0.84875,0.97", "recipe.finetune.epochs=40"]
     methods = "compare.methods=[easiedge,'joint one-shot: one_shot']"
     steps = {
         "dense": ["train", "-m", *common, *given, FOLDS, *sweep("dense", "${seed}")],
         "taylor": ["prune", "-m", *dense, FOLDS, *TAYLOR, *epochs, *sweep("taylor", "${schedule.epochs}_${seed}")],
         "rule": ["prune", "-m", *dense, FOLDS, *TAYLOR, *rule, *sweep("rule", "${seed}")],
+        "longer": ["prune", "-m", *dense, FOLDS, *longer, *sweep("longer", LONGER)],
         "classifiers": ["classifiers", "-m", *dense, FOLDS, *sweep("classifiers", "${seed}")],
         "compare": [
             "compare", *dense, "compare.seeds=5", "compare.scopes=[global]", f"compare.budgets=[{LEVELS}]", methods,

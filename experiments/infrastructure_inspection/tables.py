@@ -2,7 +2,7 @@
 
 import statistics
 
-from figures import columns, percent, spread, under_rule, ways
+from figures import columns, percent, spread, step, under_rule, ways
 
 NAMES = {"network": "the network itself", "knn": "K-nearest neighbours", "svc": "SVC", "svm_hinge": "SVMH"}
 
@@ -70,6 +70,19 @@ def rule(found):
                 cells += [spread(there), spread([a - b for a, b in zip(there, dense, strict=True)])]
         rows.append(cells)
     return table(head, rows)
+
+
+def seconds(found):
+    """What a run took from the dense network to the last level."""
+    rows = []
+    for name, folds in ways(found).items():
+        last = max(step(levels[-1]["filters"]) for _, levels in folds.values())
+        these = [levels[-1] for _, levels in folds.values() if step(levels[-1]["filters"]) == last]
+        took = [at["seconds"] for at in these]
+        sd = f" ± {statistics.stdev(took):.0f}" if len(took) > 1 else ""
+        gone = percent(statistics.mean(at["filters"] for at in these))
+        rows.append([name, gone, f"{statistics.mean(took):.0f}{sd}", spread([at["after"] for at in these])])
+    return table(["", "filters gone [%]", "seconds", "test accuracy [%]"], rows)
 
 
 def epochs(found):
@@ -157,6 +170,7 @@ TABLES = {
     "macs": macs,
     "rule": rule,
     "epochs": epochs,
+    "seconds": seconds,
     "classifiers": classifiers,
     "bench": bench,
 }

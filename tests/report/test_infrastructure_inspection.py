@@ -65,6 +65,7 @@ def out(tmp_path):
             levels=levels(0.97, accuracy),
         )
         pruned(base / "compare" / "cells" / f"easiedge-global-filters_removed-0.2425-seed{fold}", 0.2425, 0.96, 0.95)
+        pruned(base / "longer" / f"40_0.2425_{fold}", 0.2425, 0.96 + 0.02 * int(fold), 0.95)
     return tmp_path
 
 
@@ -76,7 +77,8 @@ def test_runs_become_tables_and_pictures_beside_them(out):
     assert drawn.returncode == 0, drawn.stderr
     text = (out / "tables.md").read_text()
     sd = 100 * statistics.stdev([0.97, 0.92])
-    assert f"| 24 | 94.5 ± {sd:.1f} (2) | 96.0 ± 0.0 (2) |" in text  # after fine-tuning
+    assert f"| 24 | 94.5 ± {sd:.1f} (2) | 96.0 ± 0.0 (2) | 97.0 ± 1.4 (2) |" in text  # after fine-tuning
+    assert "| joint one-shot, 40 epochs | 24 | 9 ± 0 | 97.0 ± 1.4 (2) |" in text  # seconds
     assert (
         "| Taylor, 1 epoch | 12 | 18.2 ± 8.6 (2) | 24 12 |" in text
     )  # three points under 96 % of the validation images
@@ -99,7 +101,7 @@ def test_what_is_collected_into_a_folder_stays_beside_what_was_there(out, tmp_pa
         ("collect.py", ["nowhere"], "holds no runs of study.py"),
         ("collect.py", [], "usage"),
         ("redraw.py", ["nowhere"], "run collect.py first"),
-        ("study.py", ["vgg16", "out", "--only=dens"], "choose of dense, taylor, rule, classifiers, compare, bench"),
+        ("study.py", ["vgg16", "out", "--only=dens"], "choose of dense, taylor, rule, longer, classifiers, compare, bench"),
         ("study.py", ["vgg19", "out"], "usage"),
     ],
 )
