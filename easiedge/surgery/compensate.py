@@ -23,7 +23,7 @@ from easiedge.model.patches import answers, patches
 from easiedge.scoring.batches import Batches
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.equivalence import prove_equivalence
-from easiedge.surgery.least_squares import NormalEquations
+from easiedge.surgery.least_squares import LeastSquares
 from easiedge.surgery.places import Place, before_sum, find_places
 from easiedge.surgery.replay import Replay
 from easiedge.surgery.reuse import Known
@@ -185,10 +185,10 @@ class Compensation:
         norm: nn.Module | None,
         rows: Iterator[tuple[Tensor, Tensor, Tensor | None]],
     ) -> tuple[Tensor, Tensor | None]:
-        equations = NormalEquations(module, offset=module.bias is not None or norm is not None)
+        layer = LeastSquares(module, offset=module.bias is not None or norm is not None)
         for a, target, sure in rows:
-            equations.add(a, target, sure)
-        weight, bias = equations.solve(self.ridge)
+            layer.add(a, target, sure)
+        weight, bias = layer.solve(self.ridge)
         return weight.to(module.weight.dtype), None if bias is None else bias.to(module.weight.dtype)  # type: ignore[arg-type]
 
     def _widen(self, compact: fx.GraphModule, keep: Kept) -> nn.Module:

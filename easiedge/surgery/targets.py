@@ -15,9 +15,9 @@ from torch import Tensor, fx, nn
 
 from easiedge.model.patches import answers
 from easiedge.surgery.calibration import Calibration
-from easiedge.surgery.least_squares import Sampling
 from easiedge.surgery.places import Place
 from easiedge.surgery.replay import Replay
+from easiedge.surgery.sampling import Sampling
 
 
 class Targets:

@@ -101,7 +101,11 @@ def test_what_is_collected_into_a_folder_stays_beside_what_was_there(out, tmp_pa
         ("collect.py", ["nowhere"], "holds no runs of study.py"),
         ("collect.py", [], "usage"),
         ("redraw.py", ["nowhere"], "run collect.py first"),
-        ("study.py", ["vgg16", "out", "--only=dens"], "choose of dense, taylor, rule, longer, classifiers, compare, bench"),
+        (
+            "study.py",
+            ["vgg16", "out", "--only=dens"],
+            "choose of dense, taylor, rule, longer, classifiers, compare, bench",
+        ),
         ("study.py", ["vgg19", "out"], "usage"),
     ],
 )

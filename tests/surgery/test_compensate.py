@@ -15,7 +15,7 @@ from easiedge.model.graph import trace
 from easiedge.model.patches import answers, patches
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import Compensation, compensate
-from easiedge.surgery.least_squares import NormalEquations
+from easiedge.surgery.least_squares import LeastSquares
 from easiedge.surgery.places import find_places
 from easiedge.surgery.replay import Replay
 from easiedge.surgery.select import select
@@ -52,21 +52,24 @@ def test_patches_times_weights_are_the_layer(name):
     assert torch.allclose(made, answers(layer, y, at))
 
 
+@pytest.mark.parametrize("few", [False, True])
 @pytest.mark.parametrize("name", LAYERS)
-def test_solution_equals_direct_least_squares(name):
-    """numpy-style lstsq on the stacked system [a; sqrt(lambda) I], group by group."""
+def test_solution_equals_direct_least_squares(name, few):
+    """numpy-style lstsq on the stacked system [a; sqrt(lambda) I], group by group, with more positions than inputs and with fewer."""
     layer, x = LAYERS[name].double(), input_for(name)
     at = torch.arange(layer(x)[0].shape[1:].numel() if name != "linear" else 1)
     a = patches(layer, x, at)
+    a = a[: a.shape[2] // 2] if few else a
     targets = torch.randn(len(a), layer.weight.shape[0], generator=torch.Generator().manual_seed(9)).double()
     offset = layer.bias is not None
-    equations = NormalEquations(layer, offset)
-    for rows in torch.arange(len(a)).split(50):
-        equations.add(a[rows], targets[rows])
-    weight, bias = equations.solve(ridge=1e-2)
+    fit = LeastSquares(layer, offset)
+    for rows in torch.arange(len(a)).split(3):
+        fit.add(a[rows], targets[rows])
+    assert (fit.many is None) == few
+    weight, bias = fit.solve(ridge=1e-2)
     full = torch.cat([a, torch.ones(*a.shape[:2], 1).double()], 2) if offset else a
     for g in range(full.shape[1]):
-        start = equations.start[g]
+        start = fit.start[g]
         lam = 1e-2 * (a[:, g].T @ a[:, g]).diagonal().mean()
         system = torch.cat([full[:, g], lam.sqrt() * torch.eye(full.shape[2]).double()])
         wanted = torch.cat([targets.reshape(len(a), full.shape[1], -1)[:, g], lam.sqrt() * start.T])
@@ -82,16 +85,12 @@ def test_a_solution_never_misses_its_targets_by_more_than_the_weights_before(nam
     layer, x = LAYERS[name].double(), input_for(name)
     at = torch.arange(layer(x)[0].shape[1:].numel() if name != "linear" else 1)
     a, targets = patches(layer, x, at), torch.randn_like(answers(layer, layer(x).detach(), at))
-    equations = NormalEquations(layer, layer.bias is not None)
-    equations.add(a, targets)
-    weight, bias = equations.solve(ridge)
+    fit = LeastSquares(layer, layer.bias is not None)
+    fit.add(a, targets)
+    weight, bias = fit.solve(ridge)
     said = torch.einsum("rgd,god->rgo", a, weight.reshape(a.shape[1], -1, a.shape[2])).reshape(len(a), -1)
     after = float((targets - said - (0.0 if bias is None else bias)).detach().square().sum())
-    assert (
-        after
-        < equations.before
-        == pytest.approx(float((targets - answers(layer, layer(x).detach(), at)).square().sum()))
-    )
+    assert after < fit.before == pytest.approx(float((targets - answers(layer, layer(x).detach(), at)).square().sum()))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
