@@ -15,15 +15,21 @@ def pull_of(squares: Tensor, width: int, ridge: float) -> Tensor:
 
 
 def solve_pulled(matrix: Tensor, pull: Tensor, right: Tensor) -> Tensor:
-    """``(matrix + pull I)^-1 right``, group by group; ``matrix`` ``[groups, n, n]`` is overwritten, ``pull`` is ``[groups]``."""
+    """``(matrix + pull I)^-1 right``, group by group.
+
+    Args:
+        matrix: ``[groups, n, n]``, read on and above the diagonal and overwritten.
+        pull: ``[groups]``.
+        right: ``[groups, n, columns]``.
+    """
     diagonal = matrix.diagonal(dim1=1, dim2=2)
     diagonal += pull[:, None]
-    factor, failed = torch.linalg.cholesky_ex(matrix)
+    factor, failed = torch.linalg.cholesky_ex(matrix, upper=True)
     for _ in range(STRONGER):  # sums below what float32 resolves are not those of any inputs
         if not bool(failed.any()):
             break
         pull = pull * 10
         diagonal += (pull * (failed > 0))[:, None]
-        factor, failed = torch.linalg.cholesky_ex(matrix)
-    found = torch.cholesky_solve(right, factor)
+        factor, failed = torch.linalg.cholesky_ex(matrix, upper=True)
+    found = torch.cholesky_solve(right, factor, upper=True)
     return torch.where((failed > 0)[:, None, None] | ~torch.isfinite(found), 0.0, found)
