@@ -49,7 +49,7 @@ def curves(axes, found, key):
         sd = [100 * statistics.stdev(v) if len(v) > 1 else 0.0 for v in values]
         bars = [
             [min(s, at - 40) for s, at in zip(sd, y, strict=True)],
-            [min(s, 99.2 - at) for s, at in zip(sd, y, strict=True)],
+            [min(s, max(99.2 - at, 0)) for s, at in zip(sd, y, strict=True)],
         ]
         style = {
             "color": COLOURS[name],
