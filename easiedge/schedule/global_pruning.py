@@ -113,6 +113,11 @@ class GlobalPruning(Callback):
         if self.mask is None and self._admm is not None:
             self._admm.on_before_optimizer_step(trainer, pl_module, optimizer)
 
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A W-step is validated with statistics of its own norms."""
+        if self.mask is None and self._admm is not None:
+            self._admm.on_validation_start(trainer, pl_module)
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A Z- and U-step at the end of each W-step; after the last one, the removal."""
         if self.mask is not None or self._admm is None:

@@ -56,7 +56,7 @@ class ADMMCallback(Callback):
         masked_accuracy: accuracy in [0, 1] of the network with a mask applied, logged each iteration.
         refit: a copy of the network whose kept weights do without what the mask removes (closed-form compensation); Z takes
             its kept rows from it.  None: Z is the plain projection.
-        renew: called with the trained network before each Z-step, to measure the statistics of its norms anew.
+        renew: called with the trained network before it is validated and before each Z-step, to measure the statistics of its norms anew.
 
     Attributes:
         state: Z, U, rho, mask and the history; None before training.
@@ -92,6 +92,7 @@ class ADMMCallback(Callback):
         self.renew = renew
         self.state: ADMMState | None = None
         self._epochs = 0
+        self._renewed_at: int | None = None
         self._gated: dict[str, GatedParameter] = {}
 
     @property
@@ -130,6 +131,11 @@ class ADMMCallback(Callback):
         own = {id(p) for group in optimizer.param_groups for p in group["params"]}
         gated = {name: parameter for name, parameter in self._gated.items() if id(W[name]) in own}
         add_penalty_gradient_(W, self.state.Z, self.state.U, self.state.rho, gated)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A W-step moves weights fast: it is judged by the statistics of its own norms, and not by those of long ago."""
+        if not trainer.sanity_checking:
+            self._renew(trainer, self._network(pl_module))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """At the end of a W-step: the Z- and U-step, and the iteration's record to the loggers."""
@@ -175,8 +181,7 @@ class ADMMCallback(Callback):
                 f"the weights are not finite after the W-step of ADMM iteration {before.iteration + 1}: training stopped, "
                 f"and the callback's state is that of iteration {before.iteration}; lower the learning rate or rho"
             )
-        if self.renew is not None:
-            self.renew(network)
+        self._renew(trainer, network)
         mask = self._choose(trainer, network)
         after = step(before, W, mask, self._gated, self._refitted(network, mask), self.dual)
         primal, dual, accuracy = told(
@@ -206,6 +211,12 @@ class ADMMCallback(Callback):
             shown,
         )
         return record
+
+    def _renew(self, trainer: pl.Trainer, network: nn.Module) -> None:
+        """Measure the statistics anew, once after the same step."""
+        if self.renew is not None and self._renewed_at != trainer.global_step:
+            self.renew(network)
+            self._renewed_at = trainer.global_step
 
     def _choose(self, trainer: pl.Trainer, network: nn.Module) -> FilterMask:
         """The mask of the current weights, checked, and the same on every process."""

@@ -299,3 +299,28 @@ def test_norm_statistics_are_renewed_before_each_choice() -> None:
     )
     _trainer(admm, 2).fit(Theirs(), tiny.loader())
     assert seen == ["choose", "renew", "choose", "renew", "choose"]
+
+
+def test_a_w_step_is_validated_with_statistics_of_its_own() -> None:
+    seen: list[str] = []
+
+    class Validating(Theirs):
+        def validation_step(self, batch: list[torch.Tensor], _: int) -> None:
+            if seen[-1:] != ["validate"]:
+                seen.append("validate")
+
+    def choose(network: nn.Module) -> FilterMask:
+        seen.append("choose")
+        return tiny.half_by_norm(network)
+
+    admm = ADMMCallback(
+        [tiny.group()],
+        choose,
+        network="backbone",
+        rho=0.5,
+        renew=lambda network: seen.append("renew"),
+        stopping=Stopping(tolerance=0.0),
+    )
+    _trainer(admm, 2).fit(Validating(), tiny.loader(), tiny.loader())
+    sanity, *rest = seen
+    assert sanity == "validate" and rest == ["choose", *["renew", "validate", "choose"] * 2]
