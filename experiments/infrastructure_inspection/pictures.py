@@ -20,7 +20,7 @@ def accuracy(every, path):
     for column, (network, found) in enumerate(every.items()):
         for axes, (key, words) in zip(grid[:, column], (("filters", "filters"), ("macs", "MACs")), strict=True):
             curves(axes, found, key)
-            axes.set(xlabel=f"{words} gone [%]", xlim=(-2, 100))
+            axes.set(xlabel=f"{words} gone [%]", xlim=(-2, 103), xticks=range(0, 101, 20))
             axes.set_yscale("function", functions=(_up, _down))
             axes.set_ylim(48, 99.3)
             axes.set_yticks(TICKS, [str(t) for t in TICKS])
