@@ -64,7 +64,7 @@ class LeastSquares:
             error = error - start[..., self.width :].mT
         if sure is not None:
             error = error * sure.reshape(self.groups, 1, -1)
-        self.before += float(error.square().sum())
+        self.before += float(error.square().sum(dtype=torch.float64))
         self.few.append((a, error))
         if self.many is not None or sum(a.shape[1] for a, _ in self.few) > self.width * FEW:
             self.many = self.many or NormalEquations(self.start, self.offset)

@@ -92,7 +92,7 @@ class ADMMCallback(Callback):
         self.renew = renew
         self.state: ADMMState | None = None
         self._epochs = 0
-        self._renewed_at: int | None = None
+        self._renewed = False  # since the last optimiser step
         self._gated: dict[str, GatedParameter] = {}
 
     @property
@@ -127,6 +127,7 @@ class ADMMCallback(Callback):
     ) -> None:
         """Add the penalty's gradient for the parameters of this optimiser."""
         assert self.state is not None
+        self._renewed = False
         W = dict(self._network(pl_module).named_parameters())
         own = {id(p) for group in optimizer.param_groups for p in group["params"]}
         gated = {name: parameter for name, parameter in self._gated.items() if id(W[name]) in own}
@@ -134,8 +135,8 @@ class ADMMCallback(Callback):
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A W-step moves weights fast: it is judged by the statistics of its own norms, and not by those of long ago."""
-        if not trainer.sanity_checking:
-            self._renew(trainer, self._network(pl_module))
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._renew(self._network(pl_module))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """At the end of a W-step: the Z- and U-step, and the iteration's record to the loggers."""
@@ -181,7 +182,7 @@ class ADMMCallback(Callback):
                 f"the weights are not finite after the W-step of ADMM iteration {before.iteration + 1}: training stopped, "
                 f"and the callback's state is that of iteration {before.iteration}; lower the learning rate or rho"
             )
-        self._renew(trainer, network)
+        self._renew(network)
         mask = self._choose(trainer, network)
         after = step(before, W, mask, self._gated, self._refitted(network, mask), self.dual)
         primal, dual, accuracy = told(
@@ -212,11 +213,11 @@ class ADMMCallback(Callback):
         )
         return record
 
-    def _renew(self, trainer: pl.Trainer, network: nn.Module) -> None:
+    def _renew(self, network: nn.Module) -> None:
         """Measure the statistics anew, once after the same step."""
-        if self.renew is not None and self._renewed_at != trainer.global_step:
+        if self.renew is not None and not self._renewed:
             self.renew(network)
-            self._renewed_at = trainer.global_step
+            self._renewed = True
 
     def _choose(self, trainer: pl.Trainer, network: nn.Module) -> FilterMask:
         """The mask of the current weights, checked, and the same on every process."""

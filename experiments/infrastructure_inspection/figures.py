@@ -48,7 +48,7 @@ def ways(found):
             ]
             levels[-1]["seconds"] = run["seconds"]["total"]  # all levels are one run  # fmt: skip
             every.setdefault(plural(epochs), {})[fold] = (run["dense"], levels)
-    longer = {f"joint one-shot, {epochs} epochs": by_level for epochs, by_level in found.get("longer", {}).items()}
+    longer = {f"joint one-shot, {epochs} epochs": by_level for epochs, by_level in found["longer"].items()}
     for name, by_level in (found["methods"] | longer).items():
         for level in sorted(by_level, key=float):
             for fold, one in by_level[level].items():

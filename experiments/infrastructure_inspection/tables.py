@@ -103,7 +103,7 @@ def epochs(found):
         means = [statistics.mean(at["test_accuracy"] for at in run["levels"][:6]) for run in runs.values()]
         sd = f" ± {statistics.stdev(seconds.values()):.0f}" if len(seconds) > 1 else ""
         times = f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})" if ratios else ""
-        again = " ".join(str(run.get("retries", "?")) for run in runs.values())
+        again = " ".join(str(run["retries"]) for run in runs.values())
         rows.append([count, f"{statistics.mean(seconds.values()):.0f}{sd}", times, again, spread(means)])
     return table(head, rows)
 

@@ -321,6 +321,9 @@ def test_a_w_step_is_validated_with_statistics_of_its_own() -> None:
         renew=lambda network: seen.append("renew"),
         stopping=Stopping(tolerance=0.0),
     )
+    _trainer(admm, 2).validate(Validating(), tiny.loader(), verbose=False)
+    assert seen == ["validate"]  # outside training the network is left alone
+    seen.clear()
     _trainer(admm, 2).fit(Validating(), tiny.loader(), tiny.loader())
     sanity, *rest = seen
     assert sanity == "validate" and rest == ["choose", *["renew", "validate", "choose"] * 2]
