@@ -137,7 +137,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
         train_dense(parts, cfg, clock)
         if parts.weighted:  # else it is there already
             save(parts.network, parts.directory / "dense", network_provenance(parts, cfg))
-        metrics = training_metrics(parts, test_accuracy(parts, parts.network), clock.closed())
+        metrics = training_metrics(parts, test_accuracy(parts, parts.network), clock.closed(parts))
         add_provenance(parts.directory / "dense", {"metrics": finite(metrics)})
         write_metrics(metrics, parts.directory)
         log_results(parts.logger, metrics, [], parts.directory)
@@ -168,7 +168,7 @@ def prune(cfg: DictConfig) -> dict[str, Any]:
         save(compact, parts.directory / "pruned", network_provenance(parts, cfg, outcome.mask))
         accuracies = closing_accuracies(parts, outcome) | {"val": parts.stages.validate(compact)}
         metrics = pruning_metrics(
-            parts, outcome, compact, accuracies, test_of_levels(parts, outcome), proof, clock.closed()
+            parts, outcome, compact, accuracies, test_of_levels(parts, outcome), proof, clock.closed(parts)
         )
         check_still_there(parts.directory, also="config.yaml")
         rows = layer_rows(parts.network, compact, parts.groups, parts.calibration[0][0][:2])
@@ -189,7 +189,7 @@ def search(cfg: DictConfig) -> dict[str, Any]:
     request = search_request(cfg.search, cfg.weights)
     cfg = with_family(cfg, request)
     with assembled(cfg, lambda chosen: (), budgeted=False) as parts:
-        return search_and_save(parts, cfg, request, clock.closed)
+        return search_and_save(parts, cfg, request, lambda: clock.closed(parts))
 
 
 def score(cfg: DictConfig) -> dict[str, Any]:
@@ -260,7 +260,7 @@ def sparsify(cfg: DictConfig) -> dict[str, Any]:
         train_dense(parts, cfg, clock)
         found, last = sparsity_record(parts, request, keep=lambda so_far: write_sparsity(so_far, parts.directory))
         save(last.compact, parts.directory / "pruned", network_provenance(parts, cfg))
-        metrics = sparsity_metrics(parts, found, last.proof, clock.closed())
+        metrics = sparsity_metrics(parts, found, last.proof, clock.closed(parts))
         add_provenance(parts.directory / "pruned", {"metrics": finite(metrics)})
         write_metrics(metrics, parts.directory)
         pictures = draw_sparsity(found, parts.directory)
@@ -275,8 +275,7 @@ def train_dense(parts: Parts, cfg: DictConfig, clock: Clock) -> None:
         return
 
     def fresh() -> None:
-        with clock.counts("train"):
-            parts.stages.train(parts.network, recipe="train", stage="dense training")
+        clock.add("train", parts.stages.train(parts.network, recipe="train", stage="dense training").seconds)
 
     if parts.pretrained:
         log.info("the dense network is the published one: it is not trained")
@@ -301,7 +300,9 @@ def run_schedule(parts: Parts, clock: Clock) -> Outcome:
         log.info,
     )
     log.info("pruning %d units in %d groups", sum(g.size for g in parts.groups), len(parts.groups))
+    spared = looked_up(parts)
     outcome = parts.schedule(task)
+    clock.add("score", looked_up(parts) - spared)
     for stage, seconds in outcome.seconds.items():
         clock.add(stage, seconds)
     return outcome
@@ -348,27 +349,29 @@ def test_accuracy(parts: Parts, network: nn.Module) -> float:
     return parts.stages.quality(network.to(device_of(parts.network)), parts.data.test_dataloader())[0]
 
 
+def looked_up(parts: Parts) -> float:
+    """Seconds that scores took in the job that computed them, where this one found them."""
+    return float(getattr(parts.selection.scorer, "spared", 0.0))
+
+
 class Clock:
-    """Seconds by stage."""
+    """Seconds by stage, and what this job spared: stages of earlier sessions, scores that another job of the sweep computed.
+
+    So the total is what the run takes alone and at one go, but for accuracies and dense weights that are looked up.
+    """
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
         self.seconds = dict.fromkeys(("train", "score", "admm", "finetune"), 0.0)
 
-    @contextmanager
-    def counts(self, stage: str) -> Iterator[None]:
-        """Add the time spent within to ``stage``."""
-        begun = time.perf_counter()
-        yield
-        self.add(stage, time.perf_counter() - begun)
-
     def add(self, stage: str, seconds: float) -> None:
         """Add to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
-    def closed(self) -> dict[str, float]:
+    def closed(self, parts: Parts) -> dict[str, float]:
         """All stages and the total."""
-        return {**self.seconds, "total": time.perf_counter() - self.started}
+        earlier = parts.stages.memory.earlier if parts.stages.memory is not None else 0.0
+        return {**self.seconds, "total": time.perf_counter() - self.started + earlier + looked_up(parts)}
 
 
 JOBS: dict[str, Callable[[DictConfig], Any]] = {

@@ -1,6 +1,6 @@
 """Values on disk under the digest of what they were made from, for the jobs of a sweep to share.
 
-Content-addressed: an entry is never changed, so that two processes that make the same one at once write the same.
+Content-addressed: an entry is never changed, so that of two processes that make the same one at once either may write it.
 Losing an entry costs its computation and nothing else; no failure here is an error of the run.
 """
 

@@ -26,7 +26,9 @@ QUICK = [
 def outcome(directory):
     """Figures but for the times, and both networks."""
     metrics = json.loads((directory / "metrics.json").read_text())
-    metrics.pop("seconds")
+    seconds = metrics.pop("seconds")
+    stages = [seconds[name] for name in ("train", "score", "admm", "finetune")]
+    assert seconds["total"] >= sum(stages) - 0.01 and all(stages)  # of all sessions
     files = ("pruned/model.safetensors", "dense/model.safetensors", "curves.csv", "layers.csv")
     return metrics, [(directory / name).read_bytes() for name in files]
 

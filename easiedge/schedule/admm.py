@@ -88,13 +88,11 @@ class Admm:
 
     def __call__(self, task: Task) -> Outcome:
         """Prune ``task.network`` to the budget."""
-        start, selecting = time.perf_counter(), 0.0
         guard, told = task.selection.guard, None
         network, example = copy.deepcopy(task.network), inputs_of(task.calibration[0])[:2]
 
         def choose(current: nn.Module) -> FilterMask:
-            nonlocal selecting, told
-            begun = time.perf_counter()
+            nonlocal told
             mask = task.selection.mask(
                 current,
                 task.groups,
@@ -107,18 +105,13 @@ class Admm:
             )
             if told is None:
                 told = guard.check(mask, task.groups)
-            selecting += time.perf_counter() - begun
             return mask
 
         def masked_accuracy(current: nn.Module, mask: FilterMask) -> float:
             return task.validate(shrink(current, task.groups, mask, example))  # says the same and takes less time
 
         def refit(current: nn.Module, mask: FilterMask) -> nn.Module:
-            nonlocal selecting
-            begun = time.perf_counter()
-            fitted = task.selection.remove(current, task.groups, mask, task.calibration)[0]
-            selecting += time.perf_counter() - begun
-            return fitted
+            return task.selection.remove(current, task.groups, mask, task.calibration)[0]
 
         callback = ADMMCallback(
             task.groups,
@@ -133,7 +126,7 @@ class Admm:
             refit=refit if self.refit and task.selection.compensation else None,
             renew=lambda current: renew_norm_statistics(current, task.calibration),
         )
-        task.train(
+        trained = task.train(
             network,
             recipe="admm",
             epochs=self.training_epochs,
@@ -146,8 +139,8 @@ class Admm:
         guard.check(mask, task.groups, told or frozenset())
         begun = time.perf_counter()
         fitted, compact = task.selection.remove(network, task.groups, mask, task.calibration)
-        selecting += time.perf_counter() - begun
-        seconds = {"score": selecting, "admm": time.perf_counter() - start - selecting}
+        removing = time.perf_counter() - begun
+        seconds = {"score": callback.selecting + removing, "admm": trained.seconds - callback.selecting}
         left = self.training_epochs - len(callback.records) * self.epochs_per_iteration
         return Outcome(
             fitted, task.groups, mask, mask, compact, callback.records, seconds=seconds, epochs_left=max(left, 0)

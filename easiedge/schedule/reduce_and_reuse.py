@@ -79,12 +79,12 @@ class ReduceAndReuse:
             )
             if number == len(task.groups):
                 break
-            start, due = time.perf_counter(), self.epochs * number // len(task.groups)
+            due = self.epochs * number // len(task.groups)
             tuned = copy.deepcopy(compact)
             if due > trained:
-                task.train(tuned, epochs=due - trained, stage=f"after {group.name}", keep_start=True)
+                found = task.train(tuned, epochs=due - trained, stage=f"after {group.name}", keep_start=True)
+                seconds["finetune"] += found.seconds
             current, trained = tuned, due
-            seconds["finetune"] += time.perf_counter() - start
             start = time.perf_counter()
         chosen.guard.check(mask, task.groups)
         return Outcome(fitted, here, within, mask, compact, seconds=seconds)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +62,7 @@ class ADMMCallback(Callback):
 
     Attributes:
         state: Z, U, rho, mask and the history; None before training.
+        selecting: seconds in ``choose`` and ``refit``, those before a resumed checkpoint included.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class ADMMCallback(Callback):
         self.refit = refit
         self.renew = renew
         self.state: ADMMState | None = None
+        self.selecting = 0.0
         self._epochs = 0
         self._renewed = False  # since the last optimiser step
         self._gated: dict[str, GatedParameter] = {}
@@ -164,13 +168,14 @@ class ADMMCallback(Callback):
         if self.state is None:
             return {}
         tensors, metadata = self.state.to_dict()
-        return {"tensors": tensors, "metadata": metadata, "epochs": self._epochs}
+        return {"tensors": tensors, "metadata": metadata, "epochs": self._epochs, "selecting": self.selecting}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         if state_dict:
             self.state = ADMMState.from_dict(state_dict["tensors"], state_dict["metadata"])
             self._epochs = int(state_dict["epochs"])
+            self.selecting = float(state_dict.get("selecting", 0.0))
 
     def _iterate(self, trainer: pl.Trainer, network: nn.Module) -> Record:
         """One Z-, U- and rho-step on the network's weights; the state is replaced only by one that is finite."""
@@ -221,7 +226,7 @@ class ADMMCallback(Callback):
 
     def _choose(self, trainer: pl.Trainer, network: nn.Module) -> FilterMask:
         """The mask of the current weights, checked, and the same on every process."""
-        with evaluating(network), torch.enable_grad():
+        with self._selects(), evaluating(network), torch.enable_grad():
             mask = self.choose(network)
         mask = told(trainer.strategy.broadcast(mask))  # of Lightning's processes, or of easiedge's
         mask.check(self.groups)
@@ -231,11 +236,18 @@ class ADMMCallback(Callback):
         """The refitted parameters, laid out as the network's own."""
         if self.refit is None:
             return None
-        fitted = dict(same_network(self.refit(network, mask)).named_parameters())
+        with self._selects():
+            fitted = dict(same_network(self.refit(network, mask)).named_parameters())
         W = dict(network.named_parameters())
         return {
             name: torch.empty_like(W[name], requires_grad=False).copy_(fitted[name].detach()) for name in self._gated
         }
+
+    @contextmanager
+    def _selects(self) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        self.selecting += time.perf_counter() - begun
 
     def _accuracy(self, network: nn.Module, mask: FilterMask) -> float | None:
         if self.masked_accuracy is None:

@@ -44,7 +44,7 @@ class FitResult:
         best_epoch: epoch from 0 whose weights the network holds; None when it holds the last epoch's.
         val_accuracy: validation accuracy of that epoch in [0, 1], in the precision of training; None without validation data.
         history: logged figures of each epoch.
-        seconds: wall time.
+        seconds: wall time, that of earlier sessions of a training that was gone on with included.
         precision: the arithmetic that was used.
     """
 
@@ -176,7 +176,8 @@ def fit(
             same_network(network)
             restore_random_state(told(random_state()))
         seconds = time.monotonic() - started
-        if resume is not None:
+        if memory is not None and resume is not None:
+            seconds = memory.seconds
             resume.finish(seconds)
     return _result(history, keep, seconds, chosen)
 

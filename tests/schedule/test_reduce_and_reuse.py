@@ -1,6 +1,7 @@
 """Reduce and reuse: the map to the channels that stay, and the schedule that goes layer after layer."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -66,6 +67,7 @@ def task(network, share, trainings):
 
     def train(net, epochs, stage, keep_start):
         trainings.append((stage, epochs))
+        return SimpleNamespace(seconds=3.0 * epochs)
 
     return Task(network, groups, Budget(filters_removed=share), chosen, batches(3, 1), train, accuracy, logging.info)
 
@@ -76,6 +78,7 @@ def test_layers_lose_their_share_one_after_the_other():
     outcome = ReduceAndReuse(epochs=3)(given)
     assert outcome.mask.kept() == {"conv1": 4, "conv2": 4, "fc1": 6}
     assert trainings == [("after conv1", 1), ("after conv2", 1)]  # the third epoch is the closing fine-tuning's
+    assert outcome.seconds["finetune"] == 6.0 and outcome.seconds["score"] > 0
     assert (outcome.compact.conv1.out_channels, outcome.compact.conv2.in_channels, outcome.compact.fc1.in_features) == (
         4,
         4,

@@ -4,6 +4,7 @@ import copy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from networks import centred, network
 
 import easiedge
 from easiedge.model.filter_groups import find_groups
+from easiedge.scoring import score_store
 from easiedge.scoring.score import CRITERIA, accepts, score
 from easiedge.scoring.score_store import SharedScores, score_key
 from easiedge.store import Store
@@ -78,6 +80,17 @@ def test_every_criterion_is_shared_and_leaves_the_random_state_alone(model, grou
     assert_same(alone, shared(model, groups, batches(), criterion))
     assert_same(alone, shared(model, groups, batches(), criterion))
     assert (shared.made, shared.found) == (1, 1)
+
+
+def test_what_is_looked_up_counts_for_the_seconds_that_it_took(model, groups, tmp_path, monkeypatch):
+    clock = iter([10.0, 14.5])
+    monkeypatch.setattr(score_store, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    first, later = (SharedScores(Store(tmp_path / "scores")) for _ in range(2))
+    first(model, groups, batches(), "l1_magnitude")
+    assert first.spared == 0.0
+    for spared in (4.5, 9.0):
+        later(model, groups, batches(), "l1_magnitude")
+        assert later.spared == spared
 
 
 def test_a_copy_of_the_network_and_equal_batches_find_the_scores(model, groups, shared):

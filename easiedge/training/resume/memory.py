@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ class RunMemory:
         fingerprint: of all that decides the run beside its stages.
         circumstances: under which its bits come out as they do: code, machine, threads.  Under others a run goes on, and says so.
         pace: how often a stage under way is saved.
+
+    Attributes:
+        earlier: seconds of stages, or of their beginnings, that earlier sessions trained and this one did not.
     """
 
     def __init__(
@@ -39,7 +43,7 @@ class RunMemory:
     ) -> None:
         self.directory, self.fingerprint, self.pace = directory, fingerprint, pace or Pace()
         self.circumstances = {name: str(value) for name, value in (circumstances or {}).items()}
-        self.number = 0
+        self.number, self.earlier = 0, 0.0
         self._said = False
 
     def stage(self, label: str, *what: Any) -> StageMemory | None:
@@ -83,6 +87,12 @@ class StageMemory:
     def __init__(self, folder: Path, key: str, run: RunMemory) -> None:
         self.folder, self.key, self.run, self.pace = folder, key, run, run.pace
         self.warned = False
+        self.begun, self.earlier = time.monotonic(), 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of the stage so far, in all sessions."""
+        return self.earlier + time.monotonic() - self.begun
 
     def finished(self) -> dict[str, Any] | None:
         """What `finish` was given; None where the stage has not come to its end.  The first process reads, for all."""
@@ -96,6 +106,7 @@ class StageMemory:
         for path in reversed(self._states()):
             found = self._read(path)
             if found is not None:
+                self.run.earlier += self.earlier
                 return found
         return None
 
@@ -117,7 +128,13 @@ class StageMemory:
             return False
         try:
             write_sealed(
-                self.folder / name, {"key": self.key, "circumstances": self.run.circumstances, "content": dict(content)}
+                self.folder / name,
+                {
+                    "key": self.key,
+                    "circumstances": self.run.circumstances,
+                    "seconds": self.seconds,
+                    "content": dict(content),
+                },
             )
         except EasiEdgeError as error:
             level = logging.DEBUG if self.warned else logging.WARNING  # once for a stage
@@ -139,6 +156,7 @@ class StageMemory:
             return None
         if found.get("key") == self.key:
             self.run.compare(found.get("circumstances"), path)
+            self.earlier = float(found.get("seconds", 0.0))
             return dict(found["content"])
         aside = self.folder.with_name(f"{self.folder.name}.other")
         log.info(

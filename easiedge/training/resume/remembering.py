@@ -45,6 +45,7 @@ class Remembering:
                 callback.load_state_dict(state)
         self.loader.go_on(end["epoch"], 0)
         restore_random_state(end["random"])
+        self.memory.run.earlier += float(end["seconds"])
         return float(end["seconds"])
 
     def options(self, options: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pytorch_lightning import Callback
 from torch import nn
 
 from easiedge.data.in_memory import Batches, Images
+from easiedge.sealed import read_sealed, write_sealed
 from easiedge.training.fit import fit
 from easiedge.training.recipe import Recipe
 from easiedge.training.resume.memory import RunMemory
@@ -102,6 +103,25 @@ def test_broken_off_after_any_batch(tmp_path, unbroken, after):
     resumed = Dies()
     same(train(tmp_path, resumed), unbroken)
     assert resumed.seen == EPOCHS * STEPS - after  # no batch is trained on twice
+
+
+def test_seconds_are_those_of_all_sessions(tmp_path):
+    def again(*callbacks):
+        run, net = RunMemory(tmp_path, "test", pace=Pace(share=1e9, least_seconds=0.0)), network()
+        stage = run.stage("training", net)
+        recipe = Recipe(epochs=EPOCHS, lr=0.05)
+        return run, fit(net, batches(), None, recipe, callbacks=callbacks, progress=False, memory=stage)
+
+    with pytest.raises(DiedError):
+        again(Dies(7))
+    newest = max((tmp_path / "001-training").glob("step-*"))
+    sealed = read_sealed(newest)
+    assert sealed["seconds"] > 0
+    write_sealed(newest, sealed | {"seconds": 1000.0})  # as if the first session had been a long one
+    run, result = again()
+    assert run.earlier == 1000.0 and 1000.0 < result.seconds < 1500.0
+    run, read = again()
+    assert read.seconds == result.seconds == run.earlier
 
 
 @pytest.mark.parametrize("hook", ["validation", "epoch end", "end"])
