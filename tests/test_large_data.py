@@ -4,16 +4,19 @@ import json
 
 import numpy as np
 import pytest
+import torch
 import torchvision
 from PIL import Image
 from safetensors.torch import save_file
 
 import easiedge
+from easiedge.assembly import chosen_groups
 from easiedge.cli import conf_dir, run
 from easiedge.configuration import composed
 from easiedge.data import imagenet
 from easiedge.deploy.image_input import image_input
 from easiedge.model import torchvision_classifier
+from easiedge.model.filter_groups import find_groups
 from easiedge.model.vgg import vgg16
 from easiedge.targets import check_targets
 
@@ -61,6 +64,14 @@ def test_the_inspection_study_takes_published_weights_by_default(name):
     check_targets(cfg, [])
     assert cfg.model.pretrained and cfg.model.name == name.removesuffix("_imagenet") and cfg.data.image_size == 224
     assert cfg.folds.count == 5
+
+
+def test_filters_of_the_studys_vgg_are_pruned_and_not_its_neurons():
+    cfg = composed(conf_dir(), ["experiment=infrastructure/vgg16_imagenet", "data.root=x"])
+    with torch.device("meta"):
+        network = torchvision.models.vgg16()
+    groups = find_groups(network.to_empty(device="cpu"), torch.zeros(2, 3, 64, 64))
+    assert sum(group.size for group in chosen_groups(groups, cfg.groups)) == 4224 < sum(group.size for group in groups)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from easiedge.compare.finished import check_settings, finished_metrics, trained_
 from easiedge.compare.launch import CELLS, Launcher, Watch
 from easiedge.compare.request import Request, request_of
 from easiedge.configuration import composed
+from easiedge.data.folds import count_over_seeds, refuse_repeated
 from easiedge.errors import EasiEdgeError, RunError
 from easiedge.report.comparison import comparison
 from easiedge.report.comparison_files import STEM, write_comparison
@@ -56,6 +57,8 @@ def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory
     for cfg_of_setting in asked.values():
         cfg_of_setting.seed = request.seeds[0]
     check_fair(asked, request.by, request.varied)
+    folds = count_over_seeds(next(iter(asked.values())).folds)
+    refuse_repeated(folds, request.seeds)
     done = {cell.name for cell in planned.cells if _is_done(cell, asked[cell.setting], directory)}
     left = [cell for cell in planned.cells if cell.name not in done]
     if left:
@@ -71,10 +74,10 @@ def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory
                 _launched(launcher, [cell for cell in batch if cell.name not in done])
     except (KeyboardInterrupt, Terminated):
         with suppress(EasiEdgeError):
-            _write(request, planned, directory)
+            _write(request, planned, directory, folds)
         _say(f"stopped: the same command with hydra.run.dir={directory} goes on where it was")
         raise
-    failures = _write(request, planned, directory, show=True)
+    failures = _write(request, planned, directory, folds, show=True)
     if failures:
         again = f"the same command with hydra.run.dir={directory} runs only these again"
         _say(
@@ -116,7 +119,9 @@ def _launched(launcher: Launcher, cells: Sequence[Cell]) -> None:
         _say(f"the launcher broke down ({type(error).__name__}: {first}): cells without figures count as failed")
 
 
-def _write(request: Request, planned: Plan, directory: Path, show: bool = False) -> Mapping[str, str]:
+def _write(
+    request: Request, planned: Plan, directory: Path, folds: int | None, show: bool = False
+) -> Mapping[str, str]:
     """Write and print what there is; why cells failed, by name.
 
     Raises:
@@ -130,7 +135,7 @@ def _write(request: Request, planned: Plan, directory: Path, show: bool = False)
     first = results[0].metrics
     about: dict[str, Any] = {
         "methods": list(dict.fromkeys(c.setting.method for c in planned.cells if not c.setting.control)), "model": first["model"], "data": first["data"], "by": request.by, "confidence": request.confidence, "seeds": list(request.seeds),
-        "epochs": planned.epochs, "varied": list(request.varied), "seconds": sum(r.metrics["seconds"]["total"] for r in results), "versions": first["versions"],
+        "epochs": planned.epochs, "varied": list(request.varied), "folds": folds, "seconds": sum(r.metrics["seconds"]["total"] for r in results), "versions": first["versions"],
     }  # fmt: skip
     found = comparison(results, about, failures, request.confidence)
     write_comparison(found, directory)

@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 def copies(files: ImageFiles, names: Sequence[str]) -> list[tuple[str, str]]:
     """Each file that has the content of an earlier one, and the first that has it; remembered as long as the files do not change.
 
-    Only files of the same size are read.  Those that cannot be read are nobody's copies here; decoding will name them.
+    Only files of the same size are read, and none that is empty.  Those that cannot be read are nobody's copies here; decoding will name them.
     """
     known = set(names)
 
     def find() -> list[tuple[str, str]]:
         sizes = Counter(files.size(name) for name in names)
-        alike = [name for name in names if sizes[files.size(name)] > 1 and files.size(name) <= LARGEST]
+        alike = [name for name in names if sizes[files.size(name)] > 1 and 0 < files.size(name) <= LARGEST]
         first: dict[str, str] = {}
         found = []
         for name, content in zip(alike, for_each(lambda name: _digest(files, name), alike), strict=True):

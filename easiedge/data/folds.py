@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ import torch
 from easiedge.data.image_data import ImageData
 from easiedge.data.split import stratified
 from easiedge.errors import DataError
+
+log = logging.getLogger(__name__)
 
 
 def expect(data: ImageData, folds: Mapping[str, Any]) -> None:
@@ -40,13 +43,42 @@ def deal(data: ImageData, folds: Mapping[str, Any], seed: int) -> None:
             raise DataError(f"folds.fold={fold} says which of how many: give folds.count= too")
         return
     in_folds(data, count, seed % count if fold is None else fold, folds["val_share"], folds["seed"])
+    if fold is None and seed >= count:
+        log.warning(
+            "seed=%d with folds.count=%d is fold %d: seed=%d is tested on the same images, so that the two are not two folds",
+            seed, count, seed % count, seed % count,
+        )  # fmt: skip
+
+
+def count_over_seeds(folds: Mapping[str, Any]) -> int | None:
+    """Of the section ``folds``: how many folds seeds stand for; None where they stand for none."""
+    return folds["count"] if folds["fold"] is None else None
+
+
+def refuse_repeated(count: int | None, seeds: Sequence[int]) -> None:
+    """A study over seeds takes each for a draw of its own; two of the same of ``count`` folds are none.
+
+    Raises:
+        DataError: more seeds than folds, or two that stand for one fold.
+    """
+    if count is None:
+        return
+    met: dict[int, int] = {}
+    for seed in seeds:
+        first = met.setdefault(seed % count, seed)
+        if first != seed:
+            raise DataError(
+                f"seeds {first} and {seed} are the same of {count} folds: give compare.seeds={count}, or folds.count={len(seeds)} or more"
+            )
 
 
 def in_folds(data: ImageData, count: int, fold: int, val_share: float, seed: int = 0) -> None:
     """Pool the parts of ``data`` and split them anew, in place.
 
     The images are dealt into ``count`` parts with the same class shares; part ``fold`` becomes the test images, and ``val_share`` of each class of the
-    others the validation images.  The parts depend on ``seed`` alone, so that the test images of all folds together are all images, each once.
+    others the validation images.  The parts depend on ``seed`` and on how the data were
+    split before, which has to be the same in all folds (``data.split_seed``, ``data.val_share``, ``data.test_share``): then the test images of all
+    folds together are all images, each once.
 
     Raises:
         DataError: fewer images than folds, a class that cannot be in every fold, or a share that leaves nothing to train on.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import struct
 import tempfile
@@ -22,9 +23,9 @@ from easiedge.data.in_memory import Images
 from easiedge.data.streamed import FilePixels
 from easiedge.errors import DataError
 
+log = logging.getLogger(__name__)
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-
-
 LARGEST = 256 << 20  # bytes of one image file, unpacked
 
 
@@ -53,8 +54,9 @@ class ImageFiles:
             raise DataError(
                 f"data.root={self.root} does not exist: give a folder (or .zip) with one folder of images per class"
             )
-        visible = (n for n in self._stamp if not any(part.startswith((".", "__")) for part in _parts(n)))
+        visible = [n for n in self._stamp if not any(part.startswith((".", "__")) for part in _parts(n))]
         self.names = sorted(n for n in visible if n.lower().endswith(SUFFIXES))
+        self.others = sorted(n for n in visible if not n.lower().endswith(SUFFIXES))
         if not self.names:
             raise DataError(
                 f"data.root={self.root} holds no images: give a folder (or .zip) with one folder of images per class"
@@ -87,6 +89,16 @@ class ImageFiles:
         folders = [parts for parts in map(_parts, self._folders()) if parts[: len(prefix)] == prefix]
         below = {parts[len(prefix)] for parts in folders if len(parts) > len(prefix)}
         return sorted(name for name in below - set(self.classes(within)) if not name.startswith((".", "__")))
+
+    def tell_others(self) -> None:
+        """Log how many files beside images are passed over: photographs of another format among them would be missed."""
+        folders = {name.rpartition("/")[0] for name in self.names}
+        if beside := [name for name in self.others if name.rpartition("/")[0] in folders]:
+            log.warning(
+                "%d %s beside the %d images %s passed over, such as %s: what is read ends in %s",
+                len(beside), *(("files", len(self.names), "are") if len(beside) > 1 else ("file", len(self.names), "is")), beside[0],
+                ", ".join(SUFFIXES),
+            )  # fmt: skip
 
     def top(self) -> str:
         """The single top folder that holds everything, as archives often have; empty if there are several."""

@@ -73,6 +73,7 @@ class ImageFolder(ImageData):
         if not streamed or len(names) <= MOST_COUNTED:
             census(files, names).tell(self.image_size, self.grey)
             tell_copies(files, names)
+        files.tell_others()
         loaded = {p: make(files, c, self.class_names, self.image_size, self.grey, self.fit) for p, c in parts.items()}
         train = loaded["train"]
         if "test" not in loaded:

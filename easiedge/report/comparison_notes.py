@@ -24,6 +24,7 @@ def notes_of(
         *_unpaired(results),
         *_missed_budgets(rows),
         *_varied(about),
+        *_folds(about),
         *_shorter_training(results, about),
         *_unequal_cost(rows, about),
         *_untested(rows, differences, about),
@@ -59,6 +60,15 @@ def _missed_budgets(rows: Sequence[Row]) -> list[str]:
 def _varied(about: Mapping[str, Any]) -> list[str]:
     names = about.get("varied", ())
     return [f"methods may differ in {', '.join(names)}, which is compared here"] if names else []
+
+
+def _folds(about: Mapping[str, Any]) -> list[str]:
+    """Training images of two of k folds overlap, so that variances over folds are too small (Nadeau & Bengio, Machine Learning 52, 2003)."""
+    if not about.get("folds"):
+        return []
+    return [
+        f"seeds are {about['folds']} folds: most training images of two folds are the same, so that intervals are narrower and p-values smaller than they should be"
+    ]
 
 
 def _shorter_training(results: Sequence[Result], about: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,8 @@
 
     scoring      = fixed + 2 * batch * (saved for the backward pass + 2 * largest tensor) + 12 * batch * passes * units + form
     form         = 4 * units**2 for F (or the rows of G), and 24 * sum over groups of units**2 more where the projection readjusts
-    compensation = fixed + batch * 3 * largest tensor + 24 * max over layers of width * (width + outputs) + kept between layers
+    compensation = fixed + batch * 3 * largest tensor + max over layers of equations + kept between layers
+    equations = 24 * width * (width + outputs), or 12 * rows * (width + outputs) + 24 * rows**2 for a layer of few rows (positions compared)
     peak         = max(scoring, compensation)
 
 The factor 2 and ``fixed`` (threads, kernels, what the allocator holds back) are measured: LeNet, ResNet-20 and VGG-16 on the CPU, batches of 32
@@ -18,11 +19,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from easiedge.model.count import layer_macs
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.gate_gradients import gated_batches
 from easiedge.scoring.joint_information_gain import MATRIX_LIMIT, MEMORY, READJUST
 from easiedge.scoring.score import accepts, needs_images
 from easiedge.surgery.compensate import MEMORY as KEPT
+from easiedge.surgery.least_squares import FEW
 from easiedge.unit import FilterGroup
 
 FIXED = 100_000_000  # bytes
@@ -36,7 +39,7 @@ class MemoryEstimate:
         activations: of one batch, with what the backward pass needs.
         rows: gate gradients of one batch.
         form: the joint form, and its copies while units are chosen.
-        equations: normal equations of the widest layer that is refitted.
+        equations: of the layer whose refit takes most.
         kept: what compensation keeps between layers.
         working: tensors of one batch while compensation runs it.
     """
@@ -91,17 +94,30 @@ def memory_estimate(
         form += 24 * sum(group.size**2 for group in groups) if readjusts else 0
     elif criterion == "optimal_brain_surgeon":
         form = 28 * units**2
-    layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    widths = [(m.weight[0].numel() + 1, m.weight.shape[0], int(getattr(m, "groups", 1))) for m in layers]
-    equations = max((24 * w * (w * g + o) for w, o, g in widths), default=0) if fit else 0
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+    equations = 0
+    if fit:
+        macs = layer_macs(model, inputs_of(batches[0])[:2])
+        equations = max((_equations(m, macs.get(name, 0), positions, images) for name, m in layers.items()), default=0)
     return MemoryEstimate(
         activations=2 * batch * (saved + 2 * largest) if scored else 0,
         rows=12 * min(batch, 1024) * passes * units if scored and accepts(criterion, "passes") else 0,
         form=form,
         equations=equations,
-        kept=min(int(KEPT), images * (3 * largest + 4 * positions * sum(o for _, o, _ in widths))) if fit else 0,
+        kept=min(int(KEPT), images * (3 * largest + 4 * positions * sum(m.weight.shape[0] for m in layers.values())))
+        if fit
+        else 0,
         working=batch * 3 * largest,
     )
+
+
+def _equations(layer: nn.Conv2d | nn.Linear, macs: int, positions: int, images: int) -> int:
+    """Bytes to refit a layer of so many MACs an image: of its normal equations, or of its positions where those are few."""
+    width, outputs, groups = layer.weight[0].numel() + 1, layer.weight.shape[0], int(getattr(layer, "groups", 1))
+    rows = images * min(positions, macs // layer.weight.numel())
+    if rows <= FEW * width:
+        return 12 * rows * (groups * width + outputs) + 24 * groups * rows**2
+    return 24 * width * (width * groups + outputs)
 
 
 def _of_an_image(model: nn.Module, groups: Sequence[FilterGroup], batches: Sequence[Any]) -> tuple[int, int, int]:

@@ -11,12 +11,17 @@ from pathlib import Path
 
 from study import BENCHED, NETWORKS
 
-METHODS = {"easiedge": "easiedge", "joint-one-shot": "joint one-shot"}
+METHODS = {"joint-one-shot": "joint one-shot", "one_shot": "joint one-shot"}  # by the beginning of a cell's name
 CELL = re.compile(r"(.+)-global-filters_removed-([\d.]+)-seed(\d+)")
 
 
 def read(path):
     return json.loads(path.read_text())
+
+
+def finished(folder, pattern="*"):
+    """Its runs that came to their end."""
+    return [run for run in sorted(folder.glob(pattern)) if (run / "metrics.json").exists()]
 
 
 def best_val(run):
@@ -30,7 +35,7 @@ def figures(run):
     kept = ("filters_removed", "params_removed", "macs_removed", "artifact_mb", "memory_mb")
     return {
         "before": m["pruned"]["accuracy_before_finetune"], "after": m["pruned"]["accuracy"], "val": m["pruned"]["val_accuracy"],
-        **{k: m["budget"]["achieved"][k] for k in kept if k in m["budget"]["achieved"]}, "seconds": m["seconds"]["total"],
+        **{k: m["budget"]["achieved"][k] for k in kept if k in m["budget"]["achieved"]},
     }  # fmt: skip
 
 
@@ -43,21 +48,18 @@ def layers(run):
 def taylor(folder):
     """By epochs an iteration: the levels of each fold, and what all of them together took."""
     found = {}
-    for run in sorted(folder.glob("*_*")):
-        if (run / "metrics.json").exists():
-            epochs, seed = run.name.split("_")
-            m = read(run / "metrics.json")
-            again = sum("too fast" in row["stage"] for row in csv.DictReader((run / "curves.csv").open()))
-            found.setdefault(epochs, {})[seed] = {"levels": m["levels"], "seconds": m["seconds"], "retries": again}
+    for run in finished(folder, "*_*"):
+        epochs, seed = run.name.split("_")
+        m = read(run / "metrics.json")
+        again = sum("too fast" in row["stage"] for row in csv.DictReader((run / "curves.csv").open()))
+        found.setdefault(epochs, {})[seed] = {"levels": m["levels"], "retries": again}
     return found
 
 
 def compared(folder):
     """The control's accuracies, and the figures of each method by level and fold."""
     control, methods = {}, {}
-    for run in sorted(folder.glob("*")):
-        if not (run / "metrics.json").exists():
-            continue
+    for run in finished(folder):
         if run.name.startswith("dense-trained-on"):
             control[run.name.rsplit("seed", 1)[1]] = figures(run)
         elif match := CELL.fullmatch(run.name):
@@ -65,17 +67,16 @@ def compared(folder):
             one = figures(run)
             if seed == "0":
                 one["layers"] = layers(run)
-            methods.setdefault(METHODS[name], {}).setdefault(level, {})[seed] = one
+            methods.setdefault(METHODS.get(name, name), {}).setdefault(level, {})[seed] = one
     return control, methods
 
 
 def longer(folder):
     """Figures of joint one-shot by epochs, level and fold."""
     found = {}
-    for run in sorted(folder.glob("*_*_*")):
-        if (run / "metrics.json").exists():
-            epochs, level, seed = run.name.split("_")
-            found.setdefault(epochs, {}).setdefault(level, {})[seed] = figures(run)
+    for run in finished(folder, "*_*_*"):
+        epochs, level, seed = run.name.split("_")
+        found.setdefault(epochs, {}).setdefault(level, {})[seed] = figures(run)
     return found
 
 
@@ -83,17 +84,23 @@ def collect(out, network):
     """All of one network, as far as it has been run."""
     base = out / network
     dense = {}
-    for run in sorted((base / "dense").glob("[0-9]*")):
+    for run in finished(base / "dense", "[0-9]*"):
         m = read(run / "metrics.json")
         dense[run.name] = {"accuracy": m["dense"]["accuracy"], "val": best_val(run), "seconds": m["seconds"]["total"]}
         counts = {k: m["dense"][k] for k in ("params", "macs", "filters")}
+    if not dense:
+        sys.exit(f"{base / 'dense'} holds no finished run: let study.py finish its step dense")
     control, methods = compared(base / "compare" / "cells")
     rule = {
         run.name: figures(run) | {"layers": layers(run), "levels": read(run / "metrics.json")["levels"]}
-        for run in sorted((base / "rule").glob("[0-9]*")) if (run / "metrics.json").exists()
+        for run in finished(base / "rule", "[0-9]*")
     }  # fmt: skip
     found_taylor, found_longer = taylor(base / "taylor"), longer(base / "longer")
-    classifiers = [read(path)["rows"] for path in sorted((base / "classifiers").glob("[0-9]*/classifiers.json"))]
+    paths = sorted((base / "classifiers").glob("[0-9]*/classifiers.json"))
+    classifiers = {path.parent.name: read(path)["rows"] for path in paths}
+    whole = {
+        run.name: figures(run) | {"seconds": read(run / "metrics.json")["seconds"]} for run in finished(base / "timed")
+    }
     timed = {name: base / run / "bench" / "bench.json" for name, run in BENCHED.items()}
     bench = {
         name: {"rows": read(path)["rows"], "filters_removed": figures(path.parents[1])["filters_removed"]}
@@ -105,7 +112,7 @@ def collect(out, network):
             run["dense"] = dense[fold]  # what it is held against
     return {
         "network": network, "counts": counts, "dense": dense, "taylor": found_taylor, "rule": rule, "control": control,
-        "methods": methods, "longer": found_longer, "classifiers": classifiers, "bench": bench,
+        "methods": methods, "longer": found_longer, "classifiers": classifiers, "timed": whole, "bench": bench,
     }  # fmt: skip
 
 
@@ -116,18 +123,29 @@ def merged(old, new):
     return old if new in (None, []) else new
 
 
+def check_same(old, new, path):
+    """Refuse runs that started from other dense networks: what is pruned from one is not held against another."""
+    for fold, run in new["dense"].items():
+        known = old.get("dense", {}).get(fold)
+        if known is not None and known["accuracy"] != run["accuracy"]:
+            sys.exit(
+                f"fold {fold}'s dense network has {run['accuracy']:.4f} here and {known['accuracy']:.4f} in {path}: collect into another folder"
+            )
+
+
 def main(out, into=None):
     """Write what there is."""
     networks = [network for network in NETWORKS if (out / network / "dense").exists()]
     if not networks:
         sys.exit(f"{out} holds no runs of study.py: give the folder that study.py wrote to")
     folder = (into or out) / "results"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for network in networks:
         path = folder / f"{network}.json"
         found = collect(out, network)
         if into is not None and path.exists():
-            found = merged(read(path), found)
+            check_same(old := read(path), found, path)
+            found = merged(old, found)
         path.write_text(json.dumps(found, separators=(",", ":")).replace('},"', '},\n"') + "\n")
         print(path)
 

@@ -3,7 +3,6 @@
 import statistics
 
 RULE = 0.03  # points of accuracy, of the study
-FOLDS = 5
 TITLES = {"vgg16": "VGG-16", "resnet18": "ResNet-18", "vgg16_imagenet": "VGG-16, ImageNet weights"}
 
 
@@ -12,13 +11,13 @@ def percent(share):
     return f"{100 * share:.0f}"
 
 
-def spread(values):
-    """Mean and standard deviation of shares, in per cent; how many folds there are where there are not five."""
+def spread(values, folds):
+    """Mean and standard deviation of shares, in per cent; how many there are where that is not the number of ``folds``."""
     values = [100 * v for v in values if v is not None]
     if not values:
         return ""
     sd = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    count = f" ({len(values)})" if len(values) != FOLDS else ""
+    count = f" ({len(values)})" if len(values) != folds else ""
     return f"{statistics.mean(values):.1f}{sd}{count}"
 
 
@@ -30,8 +29,7 @@ def plural(epochs):
 def ways(found):
     """By way to prune and fold: the dense network, and level by level what is gone and the accuracies, the smallest level first.
 
-    A level has ``filters``, ``macs`` (shares that are gone), ``before``, ``after`` (test accuracy) and ``val``; the last one
-    of Taylor's, and every other, also ``seconds``, those of the whole run from the dense network to it.
+    A level has ``filters``, ``macs`` (shares that are gone), ``before``, ``after`` (test accuracy) and ``val``.
     """
     every = {}
     for epochs, runs in sorted(found["taylor"].items(), key=lambda item: int(item[0])):
@@ -46,7 +44,6 @@ def ways(found):
                 }
                 for at in run["levels"]
             ]
-            levels[-1]["seconds"] = run["seconds"]["total"]  # all levels are one run  # fmt: skip
             every.setdefault(plural(epochs), {})[fold] = (run["dense"], levels)
     longer = {f"joint one-shot, {epochs} epochs": by_level for epochs, by_level in found["longer"].items()}
     for name, by_level in (found["methods"] | longer).items():
@@ -55,7 +52,7 @@ def ways(found):
                 at = {
                     "filters": one["filters_removed"],
                     "macs": one["macs_removed"],
-                    **{key: one[key] for key in ("before", "after", "val", "seconds")},
+                    **{key: one[key] for key in ("before", "after", "val")},
                 }
                 every.setdefault(name, {}).setdefault(fold, (one["dense"], []))[1].append(at)
     return every

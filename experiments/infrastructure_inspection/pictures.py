@@ -10,6 +10,7 @@ COLOURS = {
     "Taylor, 1 epoch": "#5b6773", "Taylor, 5 epochs": "#8a96a0", "Taylor, 10 epochs": "#b3bcc4", "easiedge": "#1f5fa8", "joint one-shot": "#c2702b",
     "joint one-shot, 40 epochs": "#e0a878",
 }  # fmt: skip
+OTHER = "#7a5c99"
 TICKS = (50, 60, 70, 80, 90, 95, 98, 99)
 
 
@@ -27,7 +28,8 @@ def accuracy(every, path):
             axes.minorticks_off()
             axes.spines[["top", "right"]].set_visible(False)
         grid[0, column].set_title(TITLES[network])
-        grid[0, column].legend(fontsize=7, frameon=False, loc="lower left")
+        if ways(found):
+            grid[0, column].legend(fontsize=7, frameon=False, loc="lower left")
     for row in grid:
         row[0].set_ylabel("test accuracy [%]")
     figure.savefig(path, dpi=150)
@@ -52,7 +54,7 @@ def curves(axes, found, key):
             [min(s, max(99.2 - at, 0)) for s, at in zip(sd, y, strict=True)],
         ]
         style = {
-            "color": COLOURS[name],
+            "color": COLOURS.get(name, OTHER),
             "marker": "o",
             "markersize": 4,
             "linewidth": 1.6,
@@ -102,5 +104,5 @@ def kept(found):
         with_layers = {at: folds["0"] for at, folds in levels.items() if "layers" in folds.get("0", {})}
         if with_layers:
             one = with_layers[min(with_layers, key=lambda at: abs(float(at) - run["filters_removed"]))]
-            drawn[f"{name}: {percent(one['filters_removed'])} % gone"] = (COLOURS[name], one["layers"])
+            drawn[f"{name}: {percent(one['filters_removed'])} % gone"] = (COLOURS.get(name, OTHER), one["layers"])
     return drawn

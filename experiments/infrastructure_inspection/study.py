@@ -1,9 +1,9 @@
-"""All runs of the study, one after the other: five folds of one network, by the commands that a user would type.
+"""All runs of the study, one after the other: the folds of one network, by the commands that a user would type.
 
     python experiments/infrastructure_inspection/study.py NETWORK OUT data.root=PHOTOGRAPHS transfer=WEIGHTS [more overrides]
 
 NETWORK is resnet18 or vgg16_imagenet (torchvision's, with ImageNet weights: model.pretrained=true is their default) or vgg16 (for 32x32,
-by transfer= from weights of one's own).  Runs that are finished are not computed again, so the same command goes on after a stop; ``--only=STEP,STEP``
+by transfer= from weights of one's own).  ``folds.count=`` is 5 where it is not given.  Runs that are finished are not computed again, so the same command goes on after a stop; ``--only=STEP,STEP``
 runs some steps.  ``collect.py OUT`` reads what it leaves.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 NETWORKS = ("vgg16", "resnet18", "vgg16_imagenet")
-FOLDS = "seed=0,1,2,3,4"
+FOLDS = 5  # that the configurations deal
 LEVELS = ",".join(f"{0.97 * k / 8:g}" for k in range(1, 9))  # the shares that the eight steps of Taylor pruning reach
 TAYLOR = [
     "method=iterative",
@@ -34,6 +34,17 @@ BENCHED = {
 }
 """Runs that are timed beside the dense network, on one core and on all, by their names in the tables."""
 
+WHOLE = {
+    **{
+        f"Taylor, {e} epoch{'s' * (e > 1)}": [*TAYLOR, f"schedule.epochs={e}", f"recipe.finetune.epochs={e}"]
+        for e in (1, 5, 10)
+    },
+    "easiedge": ["method=easiedge", "budget.filters_removed=0.97"],
+    "joint one-shot": ["method=one_shot", "budget.filters_removed=0.97", "recipe.finetune.epochs=7"],
+    "joint one-shot, 40 epochs": ["method=one_shot", "budget.filters_removed=0.97", "recipe.finetune.epochs=40"],
+}
+"""Runs of the first fold from the dense network to the last level that are timed, each by itself: no scores are looked up.  Names are those of the tables."""
+
 LONGER = "${recipe.finetune.epochs}_${budget.filters_removed}_${seed}"
 """Folder of a run of joint one-shot that is trained for as long as Taylor pruning with five epochs at each of eight levels."""
 
@@ -41,6 +52,7 @@ LONGER = "${recipe.finetune.epochs}_${budget.filters_removed}_${seed}"
 def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[str]]:
     """The commands by the step's name: the transfer, pruning by Taylor ranking, the rule, joint one-shot trained as long as Taylor, and so on."""
     place = f"{out.absolute()}/{network}"
+    seeds = "seed=" + ",".join(map(str, range(fold_count(given))))
     common = [f"experiment=infrastructure/{network}", "logger=none", "trainer.progress=false"]
     transferred = [o for o in given if not o.startswith(("transfer=", "model.pretrained="))]
     dense = [*common, *transferred, f"weights='{place}/dense/${{seed}}/dense/model.safetensors'"]
@@ -54,16 +66,18 @@ def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[st
     longer = ["method=one_shot", "budget.filters_removed=0.84875,0.97", "recipe.finetune.epochs=40"]
     methods = "compare.methods=[easiedge,'joint one-shot: one_shot']"
     steps = {
-        "dense": ["train", "-m", *common, *given, FOLDS, *sweep("dense", "${seed}")],
-        "taylor": ["prune", "-m", *dense, FOLDS, *TAYLOR, *epochs, *sweep("taylor", "${schedule.epochs}_${seed}")],
-        "rule": ["prune", "-m", *dense, FOLDS, *TAYLOR, *rule, *sweep("rule", "${seed}")],
-        "longer": ["prune", "-m", *dense, FOLDS, *longer, *sweep("longer", LONGER)],
-        "classifiers": ["classifiers", "-m", *dense, FOLDS, *sweep("classifiers", "${seed}")],
+        "dense": ["train", "-m", *common, *given, seeds, *sweep("dense", "${seed}")],
+        "taylor": ["prune", "-m", *dense, seeds, *TAYLOR, *epochs, *sweep("taylor", "${schedule.epochs}_${seed}")],
+        "rule": ["prune", "-m", *dense, seeds, *TAYLOR, *rule, *sweep("rule", "${seed}")],
+        "longer": ["prune", "-m", *dense, seeds, *longer, *sweep("longer", LONGER)],
+        "classifiers": ["classifiers", "-m", *dense, seeds, *sweep("classifiers", "${seed}")],
         "compare": [
-            "compare", *dense, "compare.seeds=5", "compare.scopes=[global]", f"compare.budgets=[{LEVELS}]", methods,
+            "compare", *dense, f"compare.seeds={fold_count(given)}", "compare.scopes=[global]", f"compare.budgets=[{LEVELS}]", methods,
             "compare.by=filters_removed", f"hydra.run.dir='{place}/compare'",
         ],
     }  # fmt: skip
+    for name, own in WHOLE.items():
+        steps[f"timed {name}"] = ["prune", *dense, "seed=0", *own, f"hydra.run.dir='{place}/timed/{name}'"]
     for run in BENCHED.values():
         for cores in sorted({1, len(os.sched_getaffinity(0))}):
             bench = ["bench", f"{place}/{run}", "--engines", "torch", "--threads", str(cores), "--no-layers"]
@@ -71,10 +85,23 @@ def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[st
     return steps
 
 
+def fold_count(given: Sequence[str]) -> int:
+    """How many folds there are."""
+    return int(next((o.removeprefix("folds.count=") for o in given if o.startswith("folds.count=")), FOLDS))
+
+
+def refuse_untrained(network: str, given: Sequence[str]) -> None:
+    """Transfer needs weights: without them the dense network would be trained from nothing, and no line would say so."""
+    published = network != "vgg16" and "model.pretrained=false" not in given
+    if not published and not any(o.startswith("transfer=") for o in given):
+        sys.exit(f"{network} has no weights to transfer: give transfer=FILE, trained on other images")
+
+
 def main(network: str, out: str, *given: str) -> int:
     """Run or go on; the first step that fails ends it."""
     only = next((o.removeprefix("--only=").split(",") for o in given if o.startswith("--only=")), None)
     overrides = [o for o in given if not o.startswith("--only=")]
+    refuse_untrained(network, overrides)
     steps = commands(network, Path(out), overrides)
     if unknown := set(only or ()) - {step.split()[0] for step in steps}:
         sys.exit(

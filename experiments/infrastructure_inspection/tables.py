@@ -2,7 +2,7 @@
 
 import statistics
 
-from figures import columns, percent, spread, step, under_rule, ways
+from figures import columns, percent, plural, spread, under_rule, ways
 
 NAMES = {"network": "the network itself", "knn": "K-nearest neighbours", "svc": "SVC", "svm_hinge": "SVMH"}
 
@@ -16,7 +16,11 @@ def after(found):
     """Test accuracy at every level after fine-tuning, with the control."""
     control = [run["after"] for run in found["control"].values()]
     return by_level(
-        found, "after", [["0, trained on for seven epochs", *[spread(control)] * len(ways(found))]] if control else []
+        found,
+        "after",
+        [["0, trained on for seven epochs", *[spread(control, len(found["dense"]))] * len(ways(found))]]
+        if control
+        else [],
     )
 
 
@@ -35,12 +39,12 @@ def by_level(found, key, more=()):
     every = ways(found)
     by_way = {name: columns(folds, key) for name, folds in every.items()}
     gone = {name: columns(folds, "filters") for name, folds in every.items()}
-    dense = spread([run["accuracy"] for run in found["dense"].values()]) if key != "macs" else "0"
+    dense = spread([run["accuracy"] for run in found["dense"].values()], len(found["dense"])) if key != "macs" else "0"
     rows = [["0", *[dense] * len(every)], *more]
     for level in sorted({level for found_levels in by_way.values() for level in found_levels}):
         share = statistics.mean(next(levels[level] for levels in gone.values() if level in levels))
         cells = [levels.get(level, []) for levels in by_way.values()]
-        text = [percent(statistics.mean(c)) if c and key == "macs" else spread(c) for c in cells]
+        text = [percent(statistics.mean(c)) if c and key == "macs" else spread(c, len(found["dense"])) for c in cells]
         rows.append([percent(share), *text])
     return table(["filters gone [%]", *every], rows)
 
@@ -65,46 +69,42 @@ def rule(found):
         cells = [name, percent(first)]
         for chosen in (by_val, by_test):
             shares = [at["filters"] if at else 0.0 for at in chosen]
-            cells += [spread(shares), " ".join(map(percent, shares))]
+            cells += [spread(shares, len(found["dense"])), " ".join(map(percent, shares))]
             if chosen is by_val:
-                cells += [spread(there), spread([a - b for a, b in zip(there, dense, strict=True)])]
+                lost = [a - b for a, b in zip(there, dense, strict=True)]
+                cells += [spread(there, len(found["dense"])), spread(lost, len(found["dense"]))]
         rows.append(cells)
     return table(head, rows)
 
 
 def seconds(found):
-    """What a run took from the dense network to the last level."""
+    """What whole runs of the first fold took, each by itself, from the dense network to the last level."""
+    head = ["", "filters gone [%]", "seconds", "choosing and refitting", "training"]
     rows = []
-    for name, folds in ways(found).items():
-        last = max(step(levels[-1]["filters"]) for _, levels in folds.values())
-        these = [levels[-1] for _, levels in folds.values() if step(levels[-1]["filters"]) == last]
-        took = [at["seconds"] for at in these]
-        sd = f" ± {statistics.stdev(took):.0f}" if len(took) > 1 else ""
-        gone = percent(statistics.mean(at["filters"] for at in these))
-        rows.append([name, gone, f"{statistics.mean(took):.0f}{sd}", spread([at["after"] for at in these])])
-    return table(["", "filters gone [%]", "seconds", "test accuracy [%]"], rows)
+    for name in ways(found):
+        if (run := found["timed"].get(name)) is not None:
+            took = run["seconds"]
+            parts = [took["total"], took["score"], took["admm"] + took["finetune"]]
+            rows.append([name, percent(run["filters_removed"]), *(f"{part:.0f}" for part in parts)])
+    return table(head, rows)
 
 
 def epochs(found):
-    """Epochs of fine-tuning in an iteration against accuracy and time."""
-    head = [
-        "epochs an iteration",
-        "seconds of fine-tuning",
-        "of 1 epoch's, in the same fold",
-        "begun again more slowly, times",
-        "mean test accuracy of the levels up to 73 % gone [%]",
-    ]
+    """Epochs of fine-tuning in an iteration against accuracy, and against time in the first fold."""
+    head = ["epochs an iteration", "seconds of fine-tuning", "times that of 1 epoch", "begun again more slowly, times"]
+    head += ["mean test accuracy of the levels up to 73 % gone [%]"]
     rows = []
-    one = {fold: run["seconds"]["finetune"] for fold, run in found["taylor"].get("1", {}).items()}
+    took = {
+        count: found["timed"][plural(count)]["seconds"]["finetune"]
+        for count in found["taylor"] if plural(count) in found["timed"]
+    }  # fmt: skip
     for count in sorted(found["taylor"], key=int):
         runs = found["taylor"][count]
-        seconds = {fold: run["seconds"]["finetune"] for fold, run in runs.items()}
-        ratios = [seconds[fold] / one[fold] for fold in seconds if fold in one]
         means = [statistics.mean(at["test_accuracy"] for at in run["levels"][:6]) for run in runs.values()]
-        sd = f" ± {statistics.stdev(seconds.values()):.0f}" if len(seconds) > 1 else ""
-        times = f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})" if ratios else ""
+        whole = f"{took[count]:.0f}" if count in took else ""
+        times = f"{took[count] / took['1']:.1f}" if count in took and "1" in took else ""
         again = " ".join(str(run["retries"]) for run in runs.values())
-        rows.append([count, f"{statistics.mean(seconds.values()):.0f}{sd}", times, again, spread(means)])
+        rows.append([count, whole, times, again, spread(means, len(found["dense"]))])
     return table(head, rows)
 
 
@@ -113,10 +113,10 @@ def classifiers(found):
     head = ["", "test accuracy [%]", "model [MB]", "seconds for all test images"]
     rows = []
     for name, words in NAMES.items():
-        these = [row for fold in found["classifiers"] for row in fold if row["name"] == name]
+        these = [row for fold in found["classifiers"].values() for row in fold if row["name"] == name]
         if these:
             mean = {key: statistics.mean(row[key] for row in these) for key in ("megabytes", "seconds")}
-            accuracy = spread([row["test_accuracy"] for row in these])
+            accuracy = spread([row["test_accuracy"] for row in these], len(found["dense"]))
             rows.append([words, accuracy, f"{mean['megabytes']:.1f}", f"{mean['seconds']:.2f}"])
     runs = list(found["rule"].values())
     if runs:
@@ -125,7 +125,7 @@ def classifiers(found):
         rows.append(
             [
                 f"pruned by the rule, {gone} % of the filters gone",
-                spread([run["after"] for run in runs]),
+                spread([run["after"] for run in runs], len(found["dense"])),
                 f"{size:.1f}",
                 "",
             ]

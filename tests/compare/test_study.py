@@ -271,6 +271,7 @@ def test_what_is_compared_may_differ_and_is_said(tmp_path, capsys):
         (["compare.methods=['one_shot schedule.steps=3']"], "schedule.steps"),
         (["compare.methods=[one_shot schedule.steps=3]"], "put quotes around"),
         (["method=one_shot"], "compare.methods"),
+        (["folds.count=2", "compare.seeds=3"], "seeds 0 and 2 are the same of 2 folds"),
         (["hydra/launcher=cluster"], "cluster"),
     ],
 )

@@ -80,6 +80,13 @@ def test_files_that_cannot_be_read_and_damaged_records(root, tmp_path):
         assert copies(files, files.names) == expected
 
 
+def test_empty_files_are_nobodys_copies(root):
+    for name in ("a/e.png", "b/e.png"):
+        (root / name).write_bytes(b"")
+    files = ImageFiles(root)
+    assert len(copies(files, files.names)) == 3
+
+
 def test_nothing_is_said_where_all_differ(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         ready(fill(tmp_path))

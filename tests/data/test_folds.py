@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from easiedge.data.folds import in_folds, least_of_a_class
+from easiedge.data.folds import count_over_seeds, deal, in_folds, least_of_a_class, refuse_repeated
 from easiedge.data.image_data import ImageData
 from easiedge.data.in_memory import Images
 from easiedge.errors import DataError
@@ -107,3 +107,19 @@ def test_the_same_seed_gives_the_same_folds_and_another_gives_others():
 def test_folds_that_cannot_be(count, fold, given, says):
     with pytest.raises(DataError, match=says):
         folded(fold, count, **given)
+
+
+def test_a_seed_beyond_the_folds_is_said_and_two_of_one_fold_are_refused_in_a_study(caplog):
+    section = {"count": 3, "fold": None, "val_share": 0.2, "seed": 0}
+    for seed, said in ((2, False), (4, True)):
+        data = Numbered()
+        data.setup()
+        deal(data, section, seed)
+        assert ("seed=4 with folds.count=3 is fold 1: seed=1 is tested on the same images" in caplog.text) is said
+    assert count_over_seeds(section) == 3 and count_over_seeds(section | {"fold": 1}) is None
+    for count, seeds in ((3, (0, 1, 2)), (3, (3, 4, 2)), (None, range(9))):
+        refuse_repeated(count, seeds)
+    with pytest.raises(
+        DataError, match="seeds 1 and 4 are the same of 3 folds: give compare.seeds=3, or folds.count=4"
+    ):
+        refuse_repeated(3, (0, 1, 2, 4))

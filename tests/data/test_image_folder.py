@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from easiedge.data.decoding import pixels_of
 from easiedge.data.folds import expect
 from easiedge.data.image_folder import ImageFolder
 from easiedge.errors import DataError
@@ -89,6 +90,40 @@ def test_grey_palette_and_transparent_images(mode, tmp_path):
     fill(tmp_path, mode=mode)
     assert ready(tmp_path).input_shape == (3, 8, 8)
     assert ready(tmp_path, grey=True).input_shape == (1, 8, 8)
+
+
+def test_a_photograph_stands_as_the_camera_was_held(tmp_path):
+    for name, orientation in (("plain", None), ("turned", 6), ("damaged", b"Exif\0\0MM\0*no")):
+        image = Image.fromarray(np.arange(8 * 4 * 3, dtype=np.uint8).reshape(8, 4, 3))
+        exif = Image.Exif()
+        if isinstance(orientation, int):
+            exif[0x0112] = orientation  # to be turned clockwise by a quarter
+            image = image.transpose(Image.Transpose.ROTATE_90)
+        image.save(tmp_path / f"{name}.png", exif=orientation if isinstance(orientation, bytes) else exif)
+    plain, turned, damaged = (
+        pixels_of((tmp_path / f"{name}.png").read_bytes(), None) for name in ("plain", "turned", "damaged")
+    )
+    assert plain.shape == (3, 8, 4) and (turned == plain).all() and (damaged == plain).all()
+
+
+def test_a_palette_with_transparency_keeps_its_colours_and_nothing_warns(tmp_path, recwarn):
+    image = Image.fromarray(np.array([[0, 1], [2, 1]], dtype=np.uint8), "P")
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    image.save(tmp_path / "p.png", transparency=b"\x00\x80\xff")
+    found = pixels_of((tmp_path / "p.png").read_bytes(), None)
+    assert found[:, 0, 0].tolist() == [10, 20, 30] and found[:, 1, 0].tolist() == [70, 80, 90]
+    assert not [w for w in recwarn if "Palette" in str(w.message)]
+
+
+def test_files_beside_the_images_are_counted(tmp_path, caplog):
+    root = fill(tmp_path / "images")
+    (root / "labels.csv").write_text("beside the classes")
+    ready(root)
+    assert "passed over" not in caplog.text
+    for i in range(3):
+        (root / "a" / f"{i}.heic").write_bytes(b"a photograph of a telephone")
+    ready(root)
+    assert "3 files beside the 20 images are passed over, such as a/0.heic" in caplog.text
 
 
 def test_batches_and_attributes(tmp_path):

@@ -98,6 +98,13 @@ def test_training_that_ended_early_and_costs_that_differ_are_said():
     assert "equal MACs" not in "\n".join(comparison(pair, ABOUT | {"by": "macs_removed"}, {}).notes)
 
 
+def test_folds_are_no_independent_draws():
+    said = "seeds are 5 folds: most training images of two folds are the same"
+    for folds in (5, None):
+        notes = "\n".join(comparison(results(), ABOUT | {"folds": folds}, {}).notes)
+        assert (said in notes) == (folds == 5)
+
+
 def test_a_first_method_without_results_is_no_reference():
     found = comparison([r for r in results() if r.method != "a"], ABOUT | {"methods": ["a", "b x=1"]}, {})
     assert not [d for d in found.differences if d.kind == "method"]

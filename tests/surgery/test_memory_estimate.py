@@ -102,6 +102,22 @@ def test_it_grows_with_the_batch_and_with_the_form():
     assert estimated(parts("l1_magnitude"), fit=False).activations == 0
 
 
+def test_a_wide_layer_is_refitted_by_its_few_positions():
+    net = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(2000, 3000), torch.nn.ReLU(), torch.nn.Linear(3000, 2)
+    )
+
+    def equations(count):
+        x = torch.randn(count, 2000)
+        given = [(x, torch.zeros(count, dtype=torch.long))]
+        groups = easiedge.find_groups(net, x[:2])
+        return memory_estimate(net, groups, given, "l1_magnitude", {}, fit=True, positions=32).equations
+
+    unknowns = max(24 * 2001 * 5001, 24 * 3001 * 3003)
+    assert equations(100) == max(12 * 100 * 5001 + 24 * 100**2, 12 * 100 * 3003 + 24 * 100**2)
+    assert equations(1200) == 24 * 2001 * 5001 and equations(1600) == unknowns
+
+
 @pytest.mark.parametrize("criterion", [c for c in CRITERIA if c != "network_slimming"])
 def test_the_criteria_that_need_images_are_those_that_fail_without(criterion):
     given = parts(criterion)
