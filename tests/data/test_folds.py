@@ -120,6 +120,6 @@ def test_a_seed_beyond_the_folds_is_said_and_two_of_one_fold_are_refused_in_a_st
     for count, seeds in ((3, (0, 1, 2)), (3, (3, 4, 2)), (None, range(9))):
         refuse_repeated(count, seeds)
     with pytest.raises(
-        DataError, match="seeds 1 and 4 are the same of 3 folds: give compare.seeds=3, or folds.count=4"
+        DataError, match=r"seeds 1 and 4 are the same of 3 folds: give compare.seeds=3, or folds.count=4"
     ):
         refuse_repeated(3, (0, 1, 2, 4))
