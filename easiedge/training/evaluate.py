@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from easiedge.errors import DataError, TrainingError
 from easiedge.model.graph import device_of, evaluating
 from easiedge.model.logits import class_logits
+from easiedge.training.in_parts import InParts
 from easiedge.training.precision import Precision
 
 
@@ -90,7 +91,7 @@ def _passes(
     device: torch.device | str | None,
     arithmetic: Precision | None = None,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
-    home = device_of(network)
+    home, run = device_of(network), InParts(lambda x: logits_of(network(x)))
     place, seen = torch.device(device) if device is not None else home, False
     bf16 = arithmetic is not None and arithmetic.precision == "bf16-mixed"
     planar = arithmetic is not None and arithmetic.channels_last
@@ -102,7 +103,7 @@ def _passes(
                 x = inputs.to(place)
                 if planar and x.ndim == 4:
                     x = x.contiguous(memory_format=torch.channels_last)
-                yield logits_of(network(x)).float(), targets
+                yield run(x).float(), targets
                 seen = True
     finally:
         network.to(home)
