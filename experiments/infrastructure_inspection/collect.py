@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from study import BENCHED, NETWORKS
+from study import BENCHED, NETWORKS, refuse
 
 METHODS = {"joint-one-shot": "joint one-shot", "one_shot": "joint one-shot"}  # by the beginning of a cell's name
 CELL = re.compile(r"(.+)-global-filters_removed-([\d.]+)-seed(\d+)")
@@ -89,7 +89,7 @@ def collect(out, network):
         dense[run.name] = {"accuracy": m["dense"]["accuracy"], "val": best_val(run), "seconds": m["seconds"]["total"]}
         counts = {k: m["dense"][k] for k in ("params", "macs", "filters")}
     if not dense:
-        sys.exit(f"{base / 'dense'} holds no finished run: let study.py finish its step dense")
+        refuse(f"{base / 'dense'} holds no finished run: let study.py finish its step dense")
     control, methods = compared(base / "compare" / "cells")
     rule = {
         run.name: figures(run) | {"layers": layers(run), "levels": read(run / "metrics.json")["levels"]}
@@ -128,7 +128,7 @@ def check_same(old, new, path):
     for fold, run in new["dense"].items():
         known = old.get("dense", {}).get(fold)
         if known is not None and known["accuracy"] != run["accuracy"]:
-            sys.exit(
+            refuse(
                 f"fold {fold}'s dense network has {run['accuracy']:.4f} here and {known['accuracy']:.4f} in {path}: collect into another folder"
             )
 
@@ -137,7 +137,7 @@ def main(out, into=None):
     """Write what there is."""
     networks = [network for network in NETWORKS if (out / network / "dense").exists()]
     if not networks:
-        sys.exit(f"{out} holds no runs of study.py: give the folder that study.py wrote to")
+        refuse(f"{out} holds no runs of study.py: give the folder that study.py wrote to")
     folder = (into or out) / "results"
     folder.mkdir(parents=True, exist_ok=True)
     for network in networks:
@@ -153,5 +153,5 @@ def main(out, into=None):
 if __name__ == "__main__":
     given = sys.argv[1:]
     if len(given) not in (1, 3) or (len(given) == 3 and given[1] != "--into"):
-        sys.exit("usage: collect.py OUT [--into FOLDER]")
+        refuse("usage: collect.py OUT [--into FOLDER]")
     main(Path(given[0]), Path(given[2]) if len(given) == 3 else None)

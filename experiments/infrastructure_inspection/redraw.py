@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pictures
 from figures import TITLES
+from study import refuse
 from tables import TABLES
 
 HERE = Path(__file__).resolve().parent
@@ -21,7 +22,7 @@ def main(folder):
     paths = {network: folder / "results" / f"{network}.json" for network in TITLES}
     every = {network: json.loads(path.read_text()) for network, path in paths.items() if path.exists()}
     if not every:
-        sys.exit(f"{folder / 'results'} holds none of {', '.join(f'{n}.json' for n in TITLES)}: run collect.py first")
+        refuse(f"{folder / 'results'} holds none of {', '.join(f'{n}.json' for n in TITLES)}: run collect.py first")
     page = folder / "README.md"
     text = page.read_text() if page.exists() else ""
     rest = []

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 NETWORKS = ("vgg16", "resnet18", "vgg16_imagenet")
 FOLDS = 5  # that the configurations deal
@@ -85,6 +86,12 @@ def commands(network: str, out: Path, given: Sequence[str]) -> dict[str, list[st
     return steps
 
 
+def refuse(message: str) -> NoReturn:
+    """Say in one line what was wrong with the request; exit status 2."""
+    print(message, file=sys.stderr)
+    sys.exit(2)
+
+
 def fold_count(given: Sequence[str]) -> int:
     """How many folds there are."""
     return int(next((o.removeprefix("folds.count=") for o in given if o.startswith("folds.count=")), FOLDS))
@@ -94,7 +101,7 @@ def refuse_untrained(network: str, given: Sequence[str]) -> None:
     """Transfer needs weights: without them the dense network would be trained from nothing, and no line would say so."""
     published = network != "vgg16" and "model.pretrained=false" not in given
     if not published and not any(o.startswith("transfer=") for o in given):
-        sys.exit(f"{network} has no weights to transfer: give transfer=FILE, trained on other images")
+        refuse(f"{network} has no weights to transfer: give transfer=FILE, trained on other images")
 
 
 def main(network: str, out: str, *given: str) -> int:
@@ -104,9 +111,7 @@ def main(network: str, out: str, *given: str) -> int:
     refuse_untrained(network, overrides)
     steps = commands(network, Path(out), overrides)
     if unknown := set(only or ()) - {step.split()[0] for step in steps}:
-        sys.exit(
-            f"--only={','.join(sorted(unknown))}: choose of {', '.join(dict.fromkeys(s.split()[0] for s in steps))}"
-        )
+        refuse(f"--only={','.join(sorted(unknown))}: choose of {', '.join(dict.fromkeys(s.split()[0] for s in steps))}")
     for step, command in steps.items():
         if only is None or step.split()[0] in only:
             print(f"{step}: easiedge {' '.join(command)}", flush=True)
@@ -118,7 +123,7 @@ def main(network: str, out: str, *given: str) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) < 3 or sys.argv[1] not in NETWORKS:
-        sys.exit(
+        refuse(
             f"usage: {Path(__file__).name} {'|'.join(NETWORKS)} OUT data.root=PHOTOGRAPHS [transfer=WEIGHTS] [overrides]"
         )
     sys.exit(main(*sys.argv[1:]))

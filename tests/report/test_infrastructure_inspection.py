@@ -120,11 +120,11 @@ def test_dense_runs_that_did_not_end_and_those_of_another_study_are_refused(out)
     home = out / "vgg16" / "dense" / "0" / "metrics.json"
     home.write_text(home.read_text().replace("0.98", "0.97"))
     other = call("collect.py", out, "--into", out)
-    assert other.returncode == 1 and "fold 0's dense network has 0.9700 here and 0.9800" in other.stderr
+    assert other.returncode == 2 and "fold 0's dense network has 0.9700 here and 0.9800" in other.stderr
     for fold in ("0", "1"):
         (out / "vgg16" / "dense" / fold / "metrics.json").unlink()
     none = call("collect.py", out)
-    assert none.returncode == 1 and "holds no finished run" in none.stderr and "Traceback" not in none.stderr
+    assert none.returncode == 2 and "holds no finished run" in none.stderr and "Traceback" not in none.stderr
 
 
 @pytest.fixture
@@ -187,5 +187,5 @@ def test_what_is_collected_into_a_folder_stays_beside_what_was_there(out, tmp_pa
 )
 def test_what_cannot_be_meant_is_said(script, given, said, tmp_path):
     found = call(script, *given, cwd=tmp_path)
-    assert found.returncode == 1 and said in found.stderr and "Traceback" not in found.stderr
+    assert found.returncode == 2 and said in found.stderr and "Traceback" not in found.stderr
     assert list(tmp_path.iterdir()) == []
