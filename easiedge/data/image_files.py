@@ -92,12 +92,14 @@ class ImageFiles:
 
     def tell_others(self) -> None:
         """Log how many files beside images are passed over: photographs of another format among them would be missed."""
+        if not self.others:
+            return
         folders = {name.rpartition("/")[0] for name in self.names}
         if beside := [name for name in self.others if name.rpartition("/")[0] in folders]:
+            file, are = ("files", "are") if len(beside) > 1 else ("file", "is")
             log.warning(
                 "%d %s beside the %d images %s passed over, such as %s: what is read ends in %s",
-                len(beside), *(("files", len(self.names), "are") if len(beside) > 1 else ("file", len(self.names), "is")), beside[0],
-                ", ".join(SUFFIXES),
+                len(beside), file, len(self.names), are, beside[0], ", ".join(SUFFIXES),
             )  # fmt: skip
 
     def top(self) -> str:

@@ -176,8 +176,8 @@ def fit(
             same_network(network)
             restore_random_state(told(random_state()))
         seconds = time.monotonic() - started
-        if memory is not None and resume is not None:
-            seconds = memory.seconds
+        if resume is not None:
+            seconds = resume.memory.seconds
             resume.finish(seconds)
     return _result(history, keep, seconds, chosen)
 

@@ -11,13 +11,13 @@ def percent(share):
     return f"{100 * share:.0f}"
 
 
-def spread(values, folds):
-    """Mean and standard deviation of shares, in per cent; how many there are where that is not the number of ``folds``."""
+def spread(values, found):
+    """Mean and standard deviation of shares, in per cent; how many there are where ``found`` has another number of folds."""
     values = [100 * v for v in values if v is not None]
     if not values:
         return ""
     sd = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    count = f" ({len(values)})" if len(values) != folds else ""
+    count = f" ({len(values)})" if len(values) != len(found["dense"]) else ""
     return f"{statistics.mean(values):.1f}{sd}{count}"
 
 

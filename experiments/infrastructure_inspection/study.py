@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from figures import plural
+
 NETWORKS = ("vgg16", "resnet18", "vgg16_imagenet")
 FOLDS = 5  # that the configurations deal
 LEVELS = ",".join(f"{0.97 * k / 8:g}" for k in range(1, 9))  # the shares that the eight steps of Taylor pruning reach
@@ -36,10 +38,7 @@ BENCHED = {
 """Runs that are timed beside the dense network, on one core and on all, by their names in the tables."""
 
 WHOLE = {
-    **{
-        f"Taylor, {e} epoch{'s' * (e > 1)}": [*TAYLOR, f"schedule.epochs={e}", f"recipe.finetune.epochs={e}"]
-        for e in (1, 5, 10)
-    },
+    **{plural(e): [*TAYLOR, f"schedule.epochs={e}", f"recipe.finetune.epochs={e}"] for e in (1, 5, 10)},
     "easiedge": ["method=easiedge", "budget.filters_removed=0.97"],
     "joint one-shot": ["method=one_shot", "budget.filters_removed=0.97", "recipe.finetune.epochs=7"],
     "joint one-shot, 40 epochs": ["method=one_shot", "budget.filters_removed=0.97", "recipe.finetune.epochs=40"],

@@ -18,9 +18,7 @@ def after(found):
     return by_level(
         found,
         "after",
-        [["0, trained on for seven epochs", *[spread(control, len(found["dense"]))] * len(ways(found))]]
-        if control
-        else [],
+        [["0, trained on for seven epochs", *[spread(control, found)] * len(ways(found))]] if control else [],
     )
 
 
@@ -39,12 +37,12 @@ def by_level(found, key, more=()):
     every = ways(found)
     by_way = {name: columns(folds, key) for name, folds in every.items()}
     gone = {name: columns(folds, "filters") for name, folds in every.items()}
-    dense = spread([run["accuracy"] for run in found["dense"].values()], len(found["dense"])) if key != "macs" else "0"
+    dense = spread([run["accuracy"] for run in found["dense"].values()], found) if key != "macs" else "0"
     rows = [["0", *[dense] * len(every)], *more]
     for level in sorted({level for found_levels in by_way.values() for level in found_levels}):
         share = statistics.mean(next(levels[level] for levels in gone.values() if level in levels))
         cells = [levels.get(level, []) for levels in by_way.values()]
-        text = [percent(statistics.mean(c)) if c and key == "macs" else spread(c, len(found["dense"])) for c in cells]
+        text = [percent(statistics.mean(c)) if c and key == "macs" else spread(c, found) for c in cells]
         rows.append([percent(share), *text])
     return table(["filters gone [%]", *every], rows)
 
@@ -69,10 +67,10 @@ def rule(found):
         cells = [name, percent(first)]
         for chosen in (by_val, by_test):
             shares = [at["filters"] if at else 0.0 for at in chosen]
-            cells += [spread(shares, len(found["dense"])), " ".join(map(percent, shares))]
+            cells += [spread(shares, found), " ".join(map(percent, shares))]
             if chosen is by_val:
                 lost = [a - b for a, b in zip(there, dense, strict=True)]
-                cells += [spread(there, len(found["dense"])), spread(lost, len(found["dense"]))]
+                cells += [spread(there, found), spread(lost, found)]
         rows.append(cells)
     return table(head, rows)
 
@@ -104,7 +102,7 @@ def epochs(found):
         whole = f"{took[count]:.0f}" if count in took else ""
         times = f"{took[count] / took['1']:.1f}" if count in took and "1" in took else ""
         again = " ".join(str(run["retries"]) for run in runs.values())
-        rows.append([count, whole, times, again, spread(means, len(found["dense"]))])
+        rows.append([count, whole, times, again, spread(means, found)])
     return table(head, rows)
 
 
@@ -116,7 +114,7 @@ def classifiers(found):
         these = [row for fold in found["classifiers"].values() for row in fold if row["name"] == name]
         if these:
             mean = {key: statistics.mean(row[key] for row in these) for key in ("megabytes", "seconds")}
-            accuracy = spread([row["test_accuracy"] for row in these], len(found["dense"]))
+            accuracy = spread([row["test_accuracy"] for row in these], found)
             rows.append([words, accuracy, f"{mean['megabytes']:.1f}", f"{mean['seconds']:.2f}"])
     runs = list(found["rule"].values())
     if runs:
@@ -125,7 +123,7 @@ def classifiers(found):
         rows.append(
             [
                 f"pruned by the rule, {gone} % of the filters gone",
-                spread([run["after"] for run in runs], len(found["dense"])),
+                spread([run["after"] for run in runs], found),
                 f"{size:.1f}",
                 "",
             ]

@@ -31,9 +31,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     "LeNet": (lambda: lenet(in_channels=1, image_size=28), (1, 28)),
     "ResNet-56": (resnet56, (3, 32)),
     "VGG-16": (vgg16, (3, 32)),
-    "ResNet-18": (lambda: torchvision.models.resnet18(), (3, 64)),
-    "ResNet-18, large": (lambda: torchvision.models.resnet18(), (3, 224)),
-    "MobileNet-V2": (lambda: torchvision.models.mobilenet_v2(), (3, 96)),
+    "ResNet-18": (torchvision.models.resnet18, (3, 64)),
+    "ResNet-18, large": (torchvision.models.resnet18, (3, 224)),
+    "MobileNet-V2": (torchvision.models.mobilenet_v2, (3, 96)),
 }
 
 
