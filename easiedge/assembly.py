@@ -271,7 +271,7 @@ def make_selection(cfg: DictConfig) -> Selection:
     floor = cfg.projection.min_units
     return Selection(
         criterion=cfg.scoring.criterion, options=dict(cfg.scoring.options), chunk=cfg.scoring.chunk,
-        first_order=bool(cfg.scoring.get("first_order", False)), scope=cfg.projection.scope,
+        first_order=bool(cfg.scoring.get("first_order", False)), scope=cfg.projection.scope, ranking=cfg.projection.ranking,
         min_units=dict(floor) if isinstance(floor, DictConfig) else floor, max_ratio=cfg.projection.max_ratio,
         round_to=cfg.projection.round_to, collapse=cfg.projection.collapse,
         collapse_share=cfg.projection.collapse_share,

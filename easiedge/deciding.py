@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 WITHOUT_EFFECT = (
@@ -25,6 +26,7 @@ WITHOUT_EFFECT = (
 """Parts that change no figure of a run: other commands' requests, where figures are logged, what is shown."""
 
 
+@lru_cache(maxsize=1 << 16)
 def decides(name: str) -> bool:
     """Whether a dotted name can."""
     return not any(name == part or name.startswith(f"{part}.") for part in WITHOUT_EFFECT)

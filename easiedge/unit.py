@@ -22,6 +22,19 @@ from easiedge.errors import BudgetError, EasiEdgeError
 Axis = Literal["out", "in"]
 
 
+LOSSES = frozenset(
+    {
+        "information_gain",
+        "taylor_information_gain",
+        "joint_information_gain",
+        "squared_taylor",
+        "optimal_brain_damage",
+        "optimal_brain_surgeon",
+    }
+)
+"""Criteria whose scores are estimates of what is lost with a unit, all in one measure; the others only tell more from less important."""
+
+
 @dataclass(frozen=True, eq=False)
 class Member:
     """One layer's part in a group: which of its channels belong to which unit.
@@ -121,7 +134,7 @@ class Interaction:
 
 @dataclass(frozen=True, eq=False)
 class FilterScores:
-    """The importance of every unit; the units with the lowest values go first.
+    """The importance of every unit; the units with the lowest values go first, held against what they cost where scores are losses.
 
     Attributes:
         values: score ``[size]`` of each group, float64 on the CPU.
@@ -132,6 +145,11 @@ class FilterScores:
     values: Mapping[str, Tensor]
     criterion: str
     interaction: Interaction | None = None
+
+    @property
+    def are_losses(self) -> bool:
+        """Whether scores are what is lost with a unit, so that they can be added up and weighed against costs."""
+        return self.criterion in LOSSES
 
     def __post_init__(self) -> None:
         """Refuse scores that are not numbers: a unit without a score must never be ranked."""

@@ -1,24 +1,37 @@
 """Run directories as easiedge writes them, made up: a few to look at, or thousands for scale."""
 
+import copy
 import csv
 import io
 import json
 import math
 import random
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
+from omegaconf import OmegaConf
+
+from easiedge.cli import conf_dir
+from easiedge.configuration import composed
 
 LAYERS = {"lenet": (("conv1", 20), ("conv2", 50), ("fc1", 500)), "vgg16": tuple((f"features.{3 * i}", 64 << min(i // 2, 3)) for i in range(13))}  # fmt: skip
 BASE = {"digits": 0.97, "mnist": 0.99, "cifar10": 0.88}
 DENSE_MACS, DENSE_PARAMS = 260_520, 114_830
 
 
+@lru_cache
+def _composed():
+    """Every key that a run of easiedge writes."""
+    return OmegaConf.to_container(composed(conf_dir(), []), resolve=True)
+
+
 def config(seed=0, scope="global", method="easiedge", budget=0.5, data="digits", model="lenet", finetune=2, **more):
     """A configuration, nested as in config.yaml; ``more`` replaces values by dotted names with ``__``."""
     criterion = "l1_magnitude" if method == "l1_layerwise" else "joint_information_gain"
     schedule = {"_target_": "easiedge.schedule.admm.Admm", "iterations": 3, "epochs_per_iteration": 1, "rho": 1.0}
-    found = {
+    found = copy.deepcopy(_composed())
+    own = {
         "seed": seed,
         "weights": None,
         "budget": {"filters_removed": budget, "macs_removed": None},
@@ -31,6 +44,10 @@ def config(seed=0, scope="global", method="easiedge", budget=0.5, data="digits",
         "projection": {"scope": scope, "min_units": 1},
         "logger": {"kind": "none"},
     }
+    for name, value in own.items():
+        found[name] = (
+            {**found[name], **value} if isinstance(value, dict) and name not in ("schedule", "recipe") else value
+        )
     for name, value in more.items():
         inner = found
         *parts, last = name.split("__")
@@ -65,6 +82,7 @@ def metrics(cfg, method="easiedge", data="digits", model="lenet", latency=False)
     ]  # fmt: skip
     found = {
         "schema": 1, "seed": cfg["seed"], "method": method, "data": data, "model": model,
+        "contents": {"classes": 10, "images": 1797, "digest": f"{data:0<16}"[:16]},
         "budget": {
             "requested": {"filters_removed": budget},
             "achieved": {f"{q}_removed": 1 - pruned[q] / whole[q] for q in whole}, "reached": True,

@@ -59,6 +59,7 @@ class Cifar(ImageData):
 
     def _from_files(self) -> None:
         files = ImageFiles(self.root)
+        self.source = "files"
         top = files.top()
         train, test = (
             files.classes(f"{top}/train" if top not in ("", "train", "test") else "train"),

@@ -25,6 +25,7 @@ class ImageData(pl.LightningDataModule):
         shift, flip: augmentation of training images: largest move in pixels, and mirroring of half of them.
         fit: how images of other proportions become squares, see `easiedge.data.decoding.pixels_of`.
         class_names: names of the classes in the order of their labels.
+        source: the form they came in, where one data set has several, such as CIFAR-10 and a copy of it as JPEG files.
         least_of_a_class: images that each class needs where the parts are split off, for the message; `easiedge.data.folds.expect` sets it.
         train, val, test: the parts; training never sees ``val``, nothing but the closing figures sees ``test``.
     """
@@ -33,6 +34,7 @@ class ImageData(pl.LightningDataModule):
     val: Images
     test: Images
     class_names: Sequence[str]
+    source: str = ""
     fit: str = "squash"
     least_of_a_class: int = 3
 
@@ -96,12 +98,12 @@ class ImageData(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> Batches:
-        """Validation batches in fixed order."""
-        return Batches(self.val, max(self.batch_size, 250), self.mean, self.std)
+        """Validation batches in fixed order, classes dealt evenly, so that a part of them can stand for all."""
+        return Batches(self.val, max(self.batch_size, 250), self.mean, self.std, interleave=True)
 
     def test_dataloader(self) -> Batches:
-        """Test batches in fixed order."""
-        return Batches(self.test, max(self.batch_size, 250), self.mean, self.std)
+        """Test batches in fixed order, classes dealt evenly."""
+        return Batches(self.test, max(self.batch_size, 250), self.mean, self.std, interleave=True)
 
     def calibration_batches(self, images: int, batch_size: int = 128, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
         """Random training images without augmentation, classes evenly drawn, for scores and compensation.

@@ -80,6 +80,15 @@ def normalise(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     )  # in place: a batch of large images has a hundred megabytes
 
 
+def interleaved(labels: Tensor) -> Tensor:
+    """An order ``[images]`` in which the classes are dealt evenly: the i-th of the n images of a class comes at (i + 1/2) / n of the way."""
+    by_class = labels.argsort(stable=True)
+    sizes = torch.bincount(labels)
+    starts = sizes.cumsum(0) - sizes
+    rank = torch.arange(len(labels)) - starts[labels[by_class]]
+    return by_class[((rank.double() + 0.5) / sizes[labels[by_class]]).argsort(stable=True)]
+
+
 class Moves(NamedTuple):
     """Where augmented images go.
 
@@ -127,6 +136,8 @@ def _one_by_one(padded: Tensor, moves: Moves, height: int, width: int) -> Tensor
 class Batches:
     """Iterate over images in batches ``(float32 [batch, channels, h, w], int64 [batch])``.
 
+    In the order of the images; ``interleave`` deals the classes evenly, so that the first of the batches stand for all.
+
     Each pass over a shuffled loader is one epoch; its order and augmentation depend only on ``seed`` and the number of the
     epoch, so that a resumed run sees what an unbroken one would.
 
@@ -136,10 +147,10 @@ class Batches:
 
     def __init__(
         self, images: Images, batch_size: int, mean: Sequence[float], std: Sequence[float],
-        *, shuffle: bool = False, shift: int = 0, flip: bool = False, seed: int = 0,
+        *, shuffle: bool = False, interleave: bool = False, shift: int = 0, flip: bool = False, seed: int = 0,
     ) -> None:  # fmt: skip
         self.images, self.batch_size, self.mean, self.std = images, batch_size, mean, std
-        self.shuffle, self.shift, self.flip, self.seed = shuffle, shift, flip, seed
+        self.shuffle, self.interleave, self.shift, self.flip, self.seed = shuffle, interleave, shift, flip, seed
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -155,15 +166,18 @@ class Batches:
             sizes.append(rest)
         return sizes
 
+    def _order(self, generator: torch.Generator) -> Tensor:
+        if self.shuffle:
+            return torch.randperm(len(self.images), generator=generator)
+        return interleaved(self.images.labels) if self.interleave else torch.arange(len(self.images))
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return self.after(0)
 
     def after(self, position: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The next pass without its first ``position`` batches, of which the random moves are drawn and no pixels made."""
         generator = torch.Generator().manual_seed(numbered_seed(self.seed, self.epoch))
-        order = (
-            torch.randperm(len(self.images), generator=generator) if self.shuffle else torch.arange(len(self.images))
-        )
+        order = self._order(generator)
         parts = torch.split(order, self._sizes())
         moving = bool(self.shift or self.flip)
         for index in parts[:position] if moving else ():

@@ -18,7 +18,10 @@ class GreedyOrder(ABC):
     Attributes:
         increase: information lost with each unit, given those that are gone ``[units]``.
         alive: the units that are left.
+        weighed: whether losses are held against what a step saves, see `easiedge.projection.order.Order`.
     """
+
+    weighed = True
 
     def __init__(self, increase: Array, starts: NDArray[np.int64]) -> None:
         self.increase, self.starts = increase, starts

@@ -18,10 +18,17 @@ Bool = NDArray[np.bool_]
 
 
 class Order(Protocol):
-    """The next units of every group, and the information lost with them."""
+    """The next units of every group, and the information lost with them.
+
+    Attributes:
+        alive: units that are left ``[units]``.
+        starts: of each group among them, and their number at the end ``[groups + 1]``.
+        weighed: whether losses are held against what a step saves; else they only rank, see `price`.
+    """
 
     alive: Bool
     starts: NDArray[np.int64]
+    weighed: bool
 
     def losses(self, steps: Array) -> Array:
         """Information lost when each group loses its next ``steps`` units ``[groups]``; infinity for steps of 0."""
@@ -60,8 +67,8 @@ def mask_of(alive: Bool, groups: Sequence[FilterGroup]) -> FilterMask:
 class SingleScores:
     """Units of a group go in the order of their own scores; ties in the order of their position."""
 
-    def __init__(self, values: Array, starts: NDArray[np.int64]) -> None:
-        self.starts = starts
+    def __init__(self, values: Array, starts: NDArray[np.int64], weighed: bool = True) -> None:
+        self.starts, self.weighed = starts, weighed
         self.alive = np.ones(len(values), dtype=bool)
         self.values = values
         self.queues: list[NDArray[np.int64]] = []

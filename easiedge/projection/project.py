@@ -2,6 +2,9 @@
 
     minimise IG(S)   over S   subject to   every budget holds, and every group keeps at least its floor
 
+Where the scores are information lost, it is weighed against what a unit's removal saves (``ranking``: ``per_cost``).  Other scores, such
+as norms, say only which unit is less important than which: the lowest go until every budget holds (``score``).
+
 With equal costs exactly the number of units asked for goes; with unequal costs no removed unit could be put back without
 breaking a limit (and, with milliseconds, no step to the next aligned width).  Not a Euclidean projection: that would keep the largest norms, this keeps the most informative units
 (design: method.md section 5).
@@ -27,6 +30,7 @@ from easiedge.projection.order import Order, SingleScores, flat, mask_of, starts
 from easiedge.projection.readjusted_greedy import ReadjustedOrder
 from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
 
+RANKINGS = ("auto", "per_cost", "score")
 SCOPES = {"global": project_globally, "layerwise": project_layerwise}
 
 
@@ -40,6 +44,7 @@ def project(
     example_inputs: Tensor | tuple[Tensor, ...] | None = None,
     cost: NetworkCost | None = None,
     latency: DeviceLatency | None = None,
+    ranking: str = "auto",
     min_units: int | Mapping[str, int] = 1,
     max_ratio: float = 1.0,
     round_to: int = 1,
@@ -57,6 +62,8 @@ def project(
         example_inputs: a batch for it.
         cost: from `network_cost` with the same budget, instead of ``model``, ``example_inputs`` and ``latency``.
         latency: milliseconds on a device, from `LatencyTable.network`, for a budget that limits them.
+        ranking: of units whose costs differ, under global scope: ``"per_cost"`` by score per cost, ``"score"`` by score alone, ``"auto"``
+            per cost where the scores are losses.
         min_units: units that every group keeps, one number or by group name (``"*"`` for the others).
         max_ratio: largest share that any group may lose.
         round_to: every group keeps a multiple of this many units, or all.
@@ -70,27 +77,41 @@ def project(
     guard = CollapseGuard(collapse_share, collapse)
     if scope not in SCOPES:
         raise EasiEdgeError(f"unknown scope {scope!r}: choose one of {', '.join(SCOPES)}")
+    check_ranking(ranking)
     if cost is None:
         if model is None or example_inputs is None:
             raise EasiEdgeError("project needs the network to count costs: pass model= and example_inputs=, or cost=")
         cost = network_cost(model, groups, example_inputs, budget, latency)
     bounds = limits(budget, groups, cost, Floors(min_units, max_ratio, round_to))
-    mask = choose(scores, groups, bounds, scope)
+    mask = choose(scores, groups, bounds, scope, ranking)
     guard.check(mask, groups)
     return mask
 
 
-def choose(scores: FilterScores, groups: Sequence[FilterGroup], bounds: Limits, scope: str) -> FilterMask:
+def check_ranking(ranking: str) -> None:
+    """Refuse what `project` does not know."""
+    if ranking not in RANKINGS:
+        raise EasiEdgeError(
+            f"projection.ranking={ranking} is unknown: choose {', '.join(RANKINGS[:-1])} or {RANKINGS[-1]}"
+        )
+
+
+def choose(
+    scores: FilterScores, groups: Sequence[FilterGroup], bounds: Limits, scope: str, ranking: str = "auto"
+) -> FilterMask:
     """Choose among the units of ``groups``, which may be what earlier choices have left of those that ``bounds`` counts."""
-    return mask_of(SCOPES[scope](order_of(scores, groups), bounds), groups)
+    return mask_of(SCOPES[scope](order_of(scores, groups, ranking), bounds), groups)
 
 
-def order_of(scores: FilterScores, groups: Sequence[FilterGroup]) -> Order:
+def order_of(scores: FilterScores, groups: Sequence[FilterGroup], ranking: str = "auto") -> Order:
     """In which order the units of each group go: by the joint form where the scores have one."""
+    weighed = scores.are_losses if ranking == "auto" else ranking == "per_cost"
     starts = starts_of(groups)
     if scores.interaction is not None:
         if scores.interaction.names != tuple(g.name for g in groups):
             raise EasiEdgeError("joint scores must be projected with the groups they were made for, in the same order")
         greedy = ReadjustedOrder if scores.interaction.readjust else JointOrder
-        return greedy(scores.interaction, starts)
-    return SingleScores(flat(scores, groups), starts)
+        order = greedy(scores.interaction, starts)
+        order.weighed = weighed
+        return order
+    return SingleScores(flat(scores, groups), starts, weighed)

@@ -13,6 +13,7 @@ from torch import nn
 
 from easiedge import __version__
 from easiedge.assembly import Parts
+from easiedge.data.contents import contents
 from easiedge.deploy.artifact import artifact_size
 from easiedge.model.activation_memory import peak_memory
 from easiedge.model.count import count
@@ -35,7 +36,7 @@ def dense_figures(parts: Parts, accuracy: float) -> dict[str, Any]:
 def training_metrics(parts: Parts, accuracy: float, seconds: dict[str, float]) -> dict[str, Any]:
     """The figures of ``easiedge train``."""
     return {
-        **_head(parts),
+        **head(parts),
         "dense": dense_figures(parts, accuracy),
         "seconds": _rounded(seconds),
         "versions": versions(),
@@ -75,7 +76,7 @@ def pruning_metrics(
     if latency:
         achieved["latency_ms"] = latency.get("measured_ms", latency["predicted_ms"])
     return {
-        **_head(parts),
+        **head(parts),
         "budget": {
             "requested": parts.budget.asked(),
             "achieved": achieved,
@@ -108,7 +109,7 @@ def sparsity_metrics(
     achieved = {f"{quantity}_removed": 1 - pruned[quantity] / dense[quantity] for quantity in pruned}
     achieved["artifact_mb"] = artifact_size(parts.directory / "pruned") / MEGABYTE
     return {
-        **_head(parts),
+        **head(parts),
         "method": f"{found.how['criterion']}_{found.how['level']}_{found.how['schedule']}",
         "budget": {"requested": {}, "achieved": achieved, "reached": True},
         "sparsity": {
@@ -176,9 +177,13 @@ def latency_figures(parts: Parts, outcome: Outcome, compact: nn.Module) -> dict[
     return found
 
 
-def _head(parts: Parts) -> dict[str, Any]:
+def head(parts: Parts) -> dict[str, Any]:
+    """What the run was of."""
     names = parts.names
-    return {"schema": SCHEMA, "seed": parts.seed, "method": names.method, "data": names.data, "model": names.model}
+    return {
+        "schema": SCHEMA, "seed": parts.seed, "method": names.method, "data": names.data, "model": names.model,
+        "contents": contents(parts.data),
+    }  # fmt: skip
 
 
 def _rounded(seconds: dict[str, float]) -> dict[str, float]:

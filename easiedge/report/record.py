@@ -28,6 +28,7 @@ ABOUT = (
     "method",
     "data",
     "model",
+    "contents",
     "versions",
 )  # what a run is, not what came of it: in the logged configuration
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from easiedge.assembly import Parts
 from easiedge.atomic import write_atomically
 from easiedge.model.count import layer_macs
-from easiedge.report.metrics import SCHEMA, versions
+from easiedge.report.metrics import head, versions
 from easiedge.search.greedy import Step
 
 STEPS = "search.csv"
@@ -81,12 +81,11 @@ def search_metrics(
         proof: that removal alone changed nothing.
         seconds: by stage.
     """
-    names = parts.names
     achieved = {
         f"{quantity}_removed": 1 - pruned[quantity] / dense[quantity] for quantity in ("filters", "params", "macs")
     }
     return {
-        "schema": SCHEMA, "seed": parts.seed, "method": names.method, "data": names.data, "model": names.model,
+        **head(parts),
         "budget": {"requested": {}, "achieved": achieved, "reached": True},
         "dense": dict(dense), "masked": {"accuracy": pruned["accuracy_before_finetune"]}, "pruned": dict(pruned),
         "equivalence": dict(proof), "search": dict(found), "admm": {"iterations": []},

@@ -60,7 +60,7 @@ class ReduceAndReuse:
         bounds = limits(task.budget, task.groups, cost, chosen.floors)
         start = time.perf_counter()
         first = chosen.scorer(task.network, task.groups, task.calibration, chosen.criterion, **chosen.options)
-        kept = choose(first, task.groups, bounds, chosen.scope).kept()
+        kept = choose(first, task.groups, bounds, chosen.scope, chosen.ranking).kept()
         current: nn.Module = copy.deepcopy(task.network)
         mask, trained = FilterMask.full(task.groups), 0
         for number, group in enumerate(task.groups, 1):

@@ -14,6 +14,7 @@ from easiedge.model.device_latency import DeviceLatency
 from easiedge.processes import same_network, told
 from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
+from easiedge.projection.project import check_ranking
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.score import Scorer, accepts, check_options, score
 from easiedge.surgery.compensate import Compensation, check_fit
@@ -33,6 +34,7 @@ class Selection:
         first_order: keep the term of Taylor-based criteria that a network away from the tutor has (`easiedge.scoring.reference`).
         compensation: ``"least_squares"`` or None.
         ridge, positions: of the compensation.
+        ranking: of units whose costs differ, as in `easiedge.project`.
         min_units, max_ratio, round_to: floors of the projection.
         latency: milliseconds on a device, for a budget that limits them.
         clock: milliseconds of a network measured on it, if that is the machine at hand: the limit then holds as measured.
@@ -48,6 +50,7 @@ class Selection:
     compensation: str | None = "least_squares"
     ridge: float = 1e-3
     positions: int = 32
+    ranking: str = "auto"
     min_units: int | Mapping[str, int] = 1
     max_ratio: float = 1.0
     round_to: int = 1
@@ -60,6 +63,7 @@ class Selection:
     def __post_init__(self) -> None:
         """Refuse an unknown criterion or option, floors or a refit that mean nothing before any work is done."""
         check_options(self.criterion, self.options)
+        check_ranking(self.ranking)
         _ = self.floors, self.guard
         check_fit(self.ridge, self.positions)
 
@@ -99,7 +103,7 @@ class Selection:
             options["readjust"] = readjust
         mask = select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
-            compensation=self.compensation, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock, min_units=self.min_units,
+            compensation=self.compensation, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock, ranking=self.ranking, min_units=self.min_units,
             max_ratio=self.max_ratio, round_to=self.round_to, collapse=self.collapse if guarded else "ignore",
             collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress,
             scorer=self.scorer, **options,

@@ -25,7 +25,7 @@ from easiedge.projection.budget import limits, reduction
 from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.projection.limits import Limits
-from easiedge.projection.project import SCOPES, choose
+from easiedge.projection.project import SCOPES, check_ranking, choose
 from easiedge.scoring.batches import Batches, logits_of
 from easiedge.scoring.joint_information_gain import for_refit
 from easiedge.scoring.reference import held_against
@@ -56,6 +56,7 @@ def select(
     first_order: bool = False,
     latency: DeviceLatency | None = None,
     clock: Clock | None = None,
+    ranking: str = "auto",
     min_units: int | Mapping[str, int] = 1,
     max_ratio: float = 1.0,
     round_to: int = 1,
@@ -84,6 +85,7 @@ def select(
         first_order: hold Taylor-based criteria against the tutor too.
         latency: milliseconds on a device, from `LatencyTable.network`, for a budget that limits them.
         clock: milliseconds of a network measured on that device; then the limit holds as measured, within 3 %.
+        ranking: as in `project`.
         min_units: floor, as in `project`.
         max_ratio: floor, as in `project`.
         round_to: floor, as in `project`.
@@ -103,6 +105,7 @@ def select(
     guard = CollapseGuard(collapse_share, collapse)
     if scope not in SCOPES:
         raise EasiEdgeError(f"unknown scope {scope!r}: choose one of {', '.join(SCOPES)}")
+    check_ranking(ranking)
     if compensation is not None and compensation not in COMPENSATIONS:
         raise EasiEdgeError(f"unknown compensation {compensation!r}: choose least_squares or none")
     if not 0.0 < chunk <= 1.0:
@@ -126,7 +129,7 @@ def select(
         scores = scorer(current, here, calibration, criterion, **options)
         if fit:
             scores = for_refit(scores, options)
-        after = widen(choose(scores, here, limits(budget, groups, cost, floors, fraction), scope), mask)
+        after = widen(choose(scores, here, limits(budget, groups, cost, floors, fraction), scope, ranking), mask)
         done.append(Turn(mask, after, scores))
         mask = after
         if progress is not None:
@@ -135,7 +138,7 @@ def select(
             current = following(mask)
 
     def within(bounds: Limits) -> FilterMask:
-        last = replace(done[-1], after=widen(choose(scores, here, bounds, scope), done[-1].before))
+        last = replace(done[-1], after=widen(choose(scores, here, bounds, scope, ranking), done[-1].before))
         return put_back_turns([*done[:-1], last], groups, bounds) if scope == "global" else last.after
 
     if scope == "global":

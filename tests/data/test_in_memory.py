@@ -1,11 +1,14 @@
 """Batches from memory: order by seed and epoch, augmentation against the slow and obvious way, normalisation."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 import easiedge.data.in_memory as module
-from easiedge.data.in_memory import Batches, Images, normalise, shift_and_flip
+from easiedge.data.image_data import ImageData
+from easiedge.data.in_memory import Batches, Images, interleaved, normalise, shift_and_flip
 
 
 def numbered(count, channels=1, size=2):
@@ -62,6 +65,25 @@ def test_unshuffled_batches_keep_their_order_and_do_not_move():
     batches = Batches(numbered(20), 8, [0.0], [1.0])
     assert order(batches) == order(batches) == list(range(20))
     assert [len(y) for _, y in batches] == [8, 8, 4]
+
+
+@pytest.mark.parametrize("counts", [(40, 40, 40), (7, 100, 1, 33), (5,), (3, 0, 2)])
+def test_classes_are_dealt_evenly_and_every_image_once(counts):
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    found = interleaved(labels)
+    assert sorted(found.tolist()) == list(range(len(labels)))
+    for way in (0.1, 0.25, 0.5, 0.8):
+        expected = [math.floor(way * n + 0.5) for n in counts]
+        assert torch.bincount(labels[found[: sum(expected)]], minlength=len(counts)).tolist() == expected
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_the_first_validation_and_test_batches_stand_for_all_classes(part):
+    data = ImageData([0.5], [0.5], batch_size=4)
+    whole = Images(torch.zeros(3000, 1, 2, 2, dtype=torch.uint8), torch.arange(3).repeat_interleave(1000))
+    data.val = data.test = whole
+    _, labels = next(iter(getattr(data, f"{part}_dataloader")()))
+    assert (torch.bincount(labels, minlength=3) - len(labels) / 3).abs().max() < 1
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(16, [8, 8]), (17, [8, 9]), (18, [8, 8, 2]), (1, [1]), (9, [9])])

@@ -57,7 +57,7 @@ def scores_of(name, kind, seed):
     values = form.diagonal() / 2
     starts = starts_of(groups)
     each = {q.name: values[a:b] for q, (a, b) in zip(groups, itertools.pairwise(starts), strict=True)}
-    return FilterScores(each, "test", None if kind == "single" else form)
+    return FilterScores(each, "information_gain", None if kind == "single" else form)
 
 
 shares = st.dictionaries(st.sampled_from(list(FIELDS)), st.sampled_from([0.3, 0.5, 0.7, 0.85]), min_size=1, max_size=6)

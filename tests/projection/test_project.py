@@ -3,11 +3,12 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import images, network
+from networks import Plain, images, network
 from oracle import feasible
 
 from easiedge.errors import BudgetError, EasiEdgeError
@@ -30,7 +31,7 @@ def scores_of(values):
     for g in GROUPS:
         found[g.name] = torch.tensor(values[start : start + g.size], dtype=torch.float64)
         start += g.size
-    return FilterScores(found, "test")
+    return FilterScores(found, "information_gain")
 
 
 def lost(scores, mask):
@@ -98,7 +99,9 @@ def test_greedy_under_coupled_costs_is_close_to_the_best_of_all_masks():
     ratios = []
     for seed in range(8):
         g = torch.Generator().manual_seed(seed)
-        scores = FilterScores({q.name: torch.rand(q.size, generator=g).double() + 0.05 for q in groups}, "test")
+        scores = FilterScores(
+            {q.name: torch.rand(q.size, generator=g).double() + 0.05 for q in groups}, "information_gain"
+        )
         budget = Budget(macs_removed=0.5, params_removed=0.4)
         bounds = limits(budget, groups, cost, Floors())
         best = min(lost(scores, m) for m in feasible(groups, cost, bounds.most, bounds.floor))
@@ -106,6 +109,41 @@ def test_greedy_under_coupled_costs_is_close_to_the_best_of_all_masks():
         assert found >= best - 1e-12
         ratios.append(found / best)
     assert sum(ratios) / len(ratios) < 1.2
+
+
+def ascending(scores, groups):
+    """(group, unit) of all units, the lowest score first."""
+    units = [(g.name, i) for g in groups for i in range(g.size)]
+    return sorted(units, key=lambda unit: float(scores.values[unit[0]][unit[1]]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scores_that_are_no_losses_only_rank_until_the_budget_holds(seed):
+    """The removed are among the shortest run of lowest scores that is enough, its last one with them; a loss would be weighed."""
+    model = Plain(a=12, b=9, hidden=20).eval()
+    groups = find_groups(model, X)
+    cost = network_cost(model, groups, X)
+    g = torch.Generator().manual_seed(seed)
+    values = {q.name: torch.rand(q.size, generator=g).double() + 0.05 for q in groups}
+    ranked, budget = FilterScores(values, "l1_magnitude"), Budget(macs_removed=0.6)
+    order, bounds = ascending(ranked, groups), limits(budget, groups, cost, Floors())
+    sizes = {q.name: q.size for q in groups}
+    enough = next(n for n in range(len(order)) if bounds.met(np.array([sizes[q.name] - sum(name == q.name for name, _ in order[:n]) for q in groups], dtype=float)))  # fmt: skip
+    assert all(sum(name == q.name for name, _ in order[:enough]) < q.size for q in groups), "no floor plays a part here"
+
+    def removed(scores, ranking):
+        mask = project(scores, groups, budget=budget, cost=cost, ranking=ranking)
+        return {(name, i) for name, keep in mask.keep.items() for i in (~keep).nonzero().flatten().tolist()}
+
+    for found in (removed(ranked, "auto"), removed(FilterScores(values, "information_gain"), "score")):
+        assert found <= set(order[:enough]) and order[enough - 1] in found
+    weighed = removed(ranked, "per_cost")
+    assert weighed == removed(FilterScores(values, "information_gain"), "auto") != removed(ranked, "auto")
+
+
+def test_an_unknown_ranking_is_refused():
+    with pytest.raises(EasiEdgeError, match=r"projection.ranking=cost is unknown: choose auto, per_cost or score"):
+        project(scores_of(range(UNITS)), GROUPS, budget=Budget(filters_removed=0.5), cost=COST, ranking="cost")
 
 
 def interaction(seed, rows=30, duplicate=True):

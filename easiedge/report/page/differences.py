@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from easiedge.report.page.settings import differing_names, relevant
+from easiedge.report.page.settings import configurations, differing_names
 from easiedge.report.runs.run import Run
 
 MOST_VALUES = 8
@@ -28,7 +28,7 @@ class Difference:
 
 def differences(runs: Sequence[Run]) -> list[Difference]:
     """Every name that differs, but for seeds and what has no effect on results."""
-    configs = [relevant(run) for run in runs]
+    configs = configurations(runs)
     found = []
     for name in differing_names(configs):
         counts = Counter("(absent)" if name not in config else text_of(config[name]) for config in configs)

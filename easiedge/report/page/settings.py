@@ -1,7 +1,8 @@
 r"""Settings: runs that differ in nothing but the seed.
 
 The identity of a setting is its configuration without what cannot change a result (logger, progress bars, where the data lies)
-and without what only follows the seed: keys called ``seed`` that hold it, and ``weights``, where every seed has its own file.
+and without what only follows the seed: keys called ``seed`` that hold it in every run, and ``weights``, where every seed has its
+own file.
 """
 
 from __future__ import annotations
@@ -93,23 +94,31 @@ class Setting:
 
 def settings_of(runs: Sequence[Run]) -> tuple[Setting, ...]:
     """The runs by setting, in the order in which each is met first."""
-    configs = [relevant(run) for run in runs]
-    differing = [name for name in differing_names(configs) if not _follows_seed(name, runs, configs)]
+    configs = configurations(runs)
+    differing = differing_names(configs)
     found: dict[Key, list[Run]] = {}
     for run, config in zip(runs, configs, strict=True):
         found.setdefault(tuple((name, config[name]) for name in differing if name in config), []).append(run)
     return tuple(Setting(key, tuple(members)) for key, members in found.items())
 
 
-def relevant(run: Run) -> dict[str, Value]:
-    """The configuration without what has no effect, without seeds, and with the budget that was in force."""
+def configurations(runs: Sequence[Run]) -> list[dict[str, Value]]:
+    """Of each run: what can tell it from the others, beside the seed."""
+    configs = [_effective(run) for run in runs]
+    names = {name for config in configs for name in config if name.rpartition(".")[2] in ("seed", "weights")}
+    for name in names:
+        if _follows_seed(name, runs, configs):
+            for config in configs:
+                config.pop(name, None)
+    return configs
+
+
+def _effective(run: Run) -> dict[str, Value]:
+    """The configuration without what has no effect, and with the budget that was in force."""
     kept = {
         name: value
         for name, value in run.config.items()
-        if decides(name)
-        and name != ROOT
-        and not name.startswith(BUDGET)
-        and not (name.rpartition(".")[2] == "seed" and value == run.seed)
+        if decides(name) and name != ROOT and not name.startswith(BUDGET)
     }
     for name, limit in run.metrics.get("budget", {}).get("requested", {}).items():
         kept[f"{BUDGET}{name}"] = limit
@@ -132,8 +141,8 @@ def differing_names(configs: Iterable[Mapping[str, Value]]) -> list[str]:
 
 
 def _follows_seed(name: str, runs: Sequence[Run], configs: Sequence[Mapping[str, Value]]) -> bool:
-    """Whether ``weights`` is another file for every seed, and the same for all runs of one."""
+    """Whether a seed is that of the run in each of them, or ``weights`` another file for every seed and the same for all runs of one."""
     if name != "weights":
-        return False
+        return all(config.get(name, run.seed) == run.seed for run, config in zip(runs, configs, strict=True))
     pairs = {(run.seed, config.get(name)) for run, config in zip(runs, configs, strict=True)}
     return len(pairs) == len({seed for seed, _ in pairs}) == len({value for _, value in pairs})

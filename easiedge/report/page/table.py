@@ -10,7 +10,7 @@ from typing import Any
 
 from easiedge.report.page.cost_charts import milliseconds
 from easiedge.report.page.labels import budget_label
-from easiedge.report.page.settings import BUDGET, SCOPE, differing_names, relevant
+from easiedge.report.page.settings import BUDGET, SCOPE, configurations, differing_names
 from easiedge.report.runs.run import Run
 
 MOST_SHOWN = 12  # configuration columns that the page shows unless asked for more
@@ -64,7 +64,7 @@ def columns_of(runs: Sequence[Run], paths: Sequence[str]) -> list[Column]:
 
 
 def _config_columns(runs: Sequence[Run]) -> list[Column]:
-    configs = [relevant(run) for run in runs]
+    configs = configurations(runs)
     columns: list[Column] = []
     for name in differing_names(configs):
         if name == SCOPE or name.startswith(BUDGET):

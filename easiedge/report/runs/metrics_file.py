@@ -40,6 +40,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     metrics["seed"] = whole(metrics, "seed")
     for name in ("method", "data", "model"):
         name_of(metrics, name)
+    _contents(metrics)
     _network(metrics, "dense")
     if field(metrics, "pruned") is not ABSENT:
         _network(metrics, "pruned")
@@ -52,6 +53,13 @@ def read_metrics(path: Path) -> dict[str, Any]:
     for name in mapping(metrics, "seconds"):
         number(mapping(metrics, "seconds"), name, 0.0)
     return metrics
+
+
+def _contents(metrics: dict[str, Any]) -> None:
+    if mapping(metrics, "contents"):
+        name_of(metrics, "contents.digest")
+        for count in ("classes", "images"):
+            metrics["contents"][count] = whole(metrics, f"contents.{count}", low=1)
 
 
 def _network(metrics: dict[str, Any], name: str) -> None:

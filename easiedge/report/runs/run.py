@@ -85,6 +85,12 @@ class Run:
         return str(self.metrics["data"])
 
     @property
+    def contents(self) -> Mapping[str, Any]:
+        """``classes``, ``images`` and ``digest`` of the data; empty where the run does not say."""
+        found: Mapping[str, Any] = self.metrics.get("contents", {})
+        return found
+
+    @property
     def model(self) -> str:
         """Name of the network."""
         return str(self.metrics["model"])

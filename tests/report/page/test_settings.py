@@ -29,6 +29,11 @@ def test_runs_that_differ_only_in_seed_logger_or_place_are_one_setting(tmp_path)
     assert sorted(len(s.runs) for s in settings) == [1, 3]
 
 
+def test_a_seed_that_stays_the_same_says_nothing(tmp_path):
+    write_study(tmp_path, seeds=3, budgets=(0.5,))  # folds.seed is 0 in all
+    assert {len(s.accuracies) for s in settings_of(find_runs(tmp_path).runs)} == {3}
+
+
 def test_an_option_called_seed_that_is_set_apart_makes_another_setting(tmp_path):
     write_run(tmp_path / "0", seed=0)
     write_run(tmp_path / "1", seed=1, scoring__options__seed=7)
@@ -98,6 +103,46 @@ def test_networks_and_data_have_sections_of_their_own(tmp_path):
     assert [(s.title, len(s.settings), len(s.dense)) for s in found] == [
         ("lenet on digits", 1, 1), ("lenet on mnist", 1, 0), ("vgg16 on cifar10", 1, 0),
     ]  # fmt: skip
+
+
+def described(folder, number, seed, **about):
+    write_run(folder / f"{number}-{seed}", seed=seed, data="image_folder", data__root=f"/data/{number}")
+    path = folder / f"{number}-{seed}" / "metrics.json"
+    figures = json.loads(path.read_text())
+    figures["contents"] |= about
+    path.write_text(json.dumps(figures))
+    return path
+
+
+def test_other_data_of_the_same_name_have_a_section_of_their_own_wherever_they_lie(tmp_path):
+    for number, digest in enumerate(("cracks", "flowers", "cracks")):
+        described(tmp_path, number, number, digest=digest)
+    found = sections_of(find_runs(tmp_path).runs)
+    assert [sorted(r.seed for r in s.runs) for s in found] == [[0, 2], [1]]
+    assert [s.title for s in found] == [
+        f"lenet on image_folder (1,797 images of 10 classes, {start})" for start in ("crac", "flow")
+    ]
+
+
+@pytest.mark.parametrize(("maker", "sections"), [("easiedge.data.image_folder.ImageFolder", 2), ("my.Data", 2), ("easiedge.data.mnist.MNIST", 1)])  # fmt: skip
+def test_where_runs_do_not_say_what_data_they_had_the_place_decides_if_anyone_can_bring_them(tmp_path, maker, sections):
+    for number in range(2):
+        path = described(tmp_path, number, 0)
+        figures = json.loads(path.read_text())
+        del figures["contents"]
+        path.write_text(json.dumps(figures))
+        config = path.with_name("config.yaml")
+        config.write_text(config.read_text().replace("easiedge.data.image_folder", maker))
+    assert len(sections_of(find_runs(tmp_path).runs)) == sections
+
+
+def test_older_runs_of_well_known_data_join_those_that_say_what_they_had(tmp_path):
+    write_study(tmp_path, seeds=2, budgets=(0.5,), methods=("easiedge",))
+    path = tmp_path / "0" / "metrics.json"
+    figures = json.loads(path.read_text())
+    del figures["contents"]
+    path.write_text(json.dumps(figures))
+    assert len(sections_of(find_runs(tmp_path).runs)) == 1
 
 
 @pytest.mark.parametrize("seed", range(20))
