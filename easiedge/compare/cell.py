@@ -17,7 +17,8 @@ from easiedge.refusal import first_line, wrong_request
 from easiedge.training.resume.halt import stoppable
 
 log = logging.getLogger(__name__)
-FAILURE = "failed.txt"
+FAILURE = "failed.txt"  # the reason in its first line, and BROKE in the second unless the request was wrong
+BROKE = "broke while running: run.log says where"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def run_cell(cfg: DictConfig) -> None:
         with contextlib.redirect_stdout(printed), stoppable():  # in a worker of a launcher nobody listens yet
             prune(cfg)
     except Exception as error:
-        reason = wrong_request(error) or f"{type(error).__name__}: {first_line(error)}"
+        reason = wrong_request(error) or f"{type(error).__name__}: {first_line(error)}\n{BROKE}"
         log.exception("this cell failed")
         with contextlib.suppress(Exception):  # a full disk: the study sees that no figures are there
             write_atomically(directory / FAILURE, reason + "\n")

@@ -17,8 +17,9 @@ from easiedge.compare.cell import Cell, Setting
 from easiedge.compare.request import Request
 from easiedge.configuration import composed
 from easiedge.errors import EasiEdgeError
+from easiedge.projection.budget import FIELDS
 
-CONTROL = "unpruned"
+CONTROL, CONTROL_NAME = "unpruned", "control"  # its preset, and what tables call it
 QUIET = ("trainer.progress=false", "hydra/job_logging=file")
 NAME_LENGTH = 100
 
@@ -63,8 +64,9 @@ def plan(request: Request, folder: Path, overrides: Sequence[str]) -> Plan:
     taken: set[str] = set()
     found = []
     if request.control:
-        own: tuple[str, ...] = (f"method={CONTROL}", "budget.filters_removed=0", f"recipe.finetune.epochs={tuning['']}")
-        others = [o for o in overrides if not o.startswith("budget.")]
+        nothing = [f"budget.{name}={0 if name == 'filters_removed' else 'null'}" for name in FIELDS]
+        own: tuple[str, ...] = (f"method={CONTROL}", *nothing, f"recipe.finetune.epochs={tuning['']}")
+        others = [o for o in overrides if not _key(o).startswith("budget.")]
         setting = Setting("", "", None)
         found += [_cell(setting, seed, "dense-trained-on", others, own, taken) for seed in request.seeds]
     for budget in request.budgets:
@@ -126,7 +128,7 @@ def _check(request: Request, overrides: Sequence[str]) -> None:
         set_by = {
             "method": "methods",
             **(dict.fromkeys(("projection", "projection.scope"), "scopes") if request.scopes else {}),
-            **({"scoring": "criteria"} if request.criteria else {}),
+            **(dict.fromkeys(("scoring", "scoring.criterion"), "criteria") if request.criteria else {}),
         }
         if key in set_by:
             raise EasiEdgeError(f"{override.input_line}: a comparison sets it from compare.{set_by[key]}=[...]")
@@ -139,10 +141,15 @@ def _labelled(method: str, request: Request) -> list[tuple[str, tuple[str, ...]]
         label, rest = method, method
     name, *behind = rest.split()
     varied = {"seed", "method", *(("projection", "projection.scope") if request.scopes else ())}
-    if any(_key(o) in varied or _key(o).startswith("budget.") for o in behind):
+    varied |= {"scoring", "scoring.criterion"} if request.criteria else set()
+    if any(_key(o) in varied or _key(o).startswith(("budget.", "compare.", "hydra")) for o in behind):
         raise EasiEdgeError(
-            f"compare.methods entry {method!r} sets what the comparison varies or shares: leave budget, seed and method to it, "
-            "and projection too, unless compare.scopes=[] leaves that to each method"
+            f"compare.methods entry {method!r} sets what the comparison varies or shares: leave budget, seed, method, compare and hydra to "
+            "it, and projection and scoring too, unless compare.scopes=[] and compare.criteria=[] leave them to each method"
+        )
+    if label == CONTROL_NAME:
+        raise EasiEdgeError(
+            f"compare.methods entry {method!r} is called as the row of the dense network trained on: give it another name"
         )
     own = (f"method={name}", *behind)
     if not request.criteria:

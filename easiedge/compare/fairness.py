@@ -33,8 +33,8 @@ SAME = (
 """Parts of the configuration that have to be the same for all; epochs of fine-tuning aside, which make training equal."""
 
 
-def check_fair(asked: Mapping[Setting, DictConfig], by: str, varied: Sequence[str] = ()) -> None:
-    """Refuse settings that differ in data, dense network, fine-tuning or further budgets.
+def check_fair(asked: Mapping[Setting, DictConfig], by: str, varied: Sequence[str] = ()) -> dict[str, float]:
+    """The budgets that hold for all beside the matched one; refuse settings that differ in data, dense network, fine-tuning or further budgets.
 
     Args:
         asked: the composed configuration of each setting, with the same seed.
@@ -67,6 +67,7 @@ def check_fair(asked: Mapping[Setting, DictConfig], by: str, varied: Sequence[st
             raise EasiEdgeError(
                 f"{setting.method} sets a budget of its own: all methods share compare.budgets and budget.* of the command line"
             )
+    return {name: float(value) for name, value in (limits or {}).items() if value is not None}
 
 
 def check_reachable(asked: Mapping[Setting, DictConfig]) -> None:

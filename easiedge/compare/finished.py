@@ -53,11 +53,13 @@ def check_settings(home: Path, asked: DictConfig) -> None:
 
     Raises:
         EasiEdgeError: the cell was made with another configuration; names up to three values that differ.
+        RunError: its configuration cannot be read.
     """
+    path = home / "config.yaml"
     try:
-        was = deciding(read_config(home / "config.yaml"))
-    except RunError:
-        was = {}
+        was = deciding(read_config(path))
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from error
     now = deciding(flat(asked))
     apart = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
     if apart:

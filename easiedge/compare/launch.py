@@ -21,6 +21,7 @@ from easiedge.quoted import quoted
 from easiedge.report.bar import Bar
 
 CELLS = "cells"
+LOCAL = ("hydra._internal.", "hydra_plugins.hydra_joblib_launcher.")
 POLL = 0.5  # seconds between two looks at the directories
 
 
@@ -31,9 +32,13 @@ class Launcher:
         folder: of the configuration.
         hydra_overrides: of the command line, those of ``hydra`` alone: they choose and configure the launcher.
         directory: of the study.
+
+    Attributes:
+        directory: as given.
     """
 
     def __init__(self, folder: Path, hydra_overrides: Sequence[str], directory: Path) -> None:
+        self.directory = directory
         own = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(directory)}", "hydra/hydra_logging=quiet"]
         GlobalHydra.instance().clear()
         with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
@@ -42,6 +47,11 @@ class Launcher:
                 "config", [*hydra_overrides, *own], run_mode=RunMode.MULTIRUN
             )
             self.context = HydraContext(config_loader=loader, callbacks=Callbacks(self.config))
+
+    @property
+    def local(self) -> bool:
+        """Whether cells run in processes of this machine, which end with the launcher."""
+        return str(self.config.hydra.launcher._target_).startswith(LOCAL)
 
     def __call__(self, cells: Sequence[Cell], job: Callable[[DictConfig], Any]) -> None:
         """Run the cells; returns when all have ended, however they did."""

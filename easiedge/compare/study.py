@@ -12,9 +12,11 @@ from omegaconf import DictConfig
 
 from easiedge.compare.cell import FAILURE, Cell, run_cell
 from easiedge.compare.cells import Plan, plan
+from easiedge.compare.failure import Failure, failure_of
 from easiedge.compare.fairness import check_fair, check_reachable
 from easiedge.compare.finished import check_settings, finished_metrics, trained_epochs
 from easiedge.compare.launch import CELLS, Launcher, Watch
+from easiedge.compare.launch_all import launch_all
 from easiedge.compare.request import Request, request_of
 from easiedge.configuration import composed
 from easiedge.data.folds import count_over_seeds, refuse_repeated
@@ -40,7 +42,7 @@ def compare(folder: Path, overrides: Sequence[str]) -> int:
         The exit status: 1 when a cell failed.
 
     Raises:
-        EasiEdgeError: whatever is wrong with the request, before anything runs; another process is at it; or every cell failed.
+        EasiEdgeError: whatever is wrong with the request, before anything runs; another process is at it; or every cell found it wrong.
     """
     cfg, directory = _study(folder, overrides)
     with locked(directory):
@@ -56,7 +58,7 @@ def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory
     asked = {cell.setting: composed(folder, [*cell.overrides]) for cell in one_each}  # a wrong one stops the study here
     for cfg_of_setting in asked.values():
         cfg_of_setting.seed = request.seeds[0]
-    check_fair(asked, request.by, request.varied)
+    limits = check_fair(asked, request.by, request.varied)
     folds = count_over_seeds(next(iter(asked.values())).folds)
     refuse_repeated(folds, request.seeds)
     done = {cell.name for cell in planned.cells if _is_done(cell, asked[cell.setting], directory)}
@@ -71,18 +73,17 @@ def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory
         with Watch(left, directory):
             launcher = Launcher(folder, of_hydra, directory)
             for batch in (planned.first, planned.others):
-                _launched(launcher, [cell for cell in batch if cell.name not in done])
+                launch_all(launcher, [cell for cell in batch if cell.name not in done], run_cell)
     except (KeyboardInterrupt, Terminated):
         with suppress(EasiEdgeError):
-            _write(request, planned, directory, folds)
+            _write(request, planned, directory, limits, folds)
         _say(f"stopped: the same command with hydra.run.dir={directory} goes on where it was")
         raise
-    failures = _write(request, planned, directory, folds, show=True)
+    failures = _write(request, planned, directory, limits, folds, show=True)
     if failures:
         again = f"the same command with hydra.run.dir={directory} runs only these again"
-        _say(
-            f"{len(failures)} of {len(planned.cells)} cells failed, {next(iter(failures))} thus: {next(iter(failures.values()))}; {again}"
-        )
+        name, first = next(iter(failures.items()))
+        _say(f"{len(failures)} of {len(planned.cells)} cells failed, {name} thus: {first.reason}; {again}")
     return int(bool(failures))
 
 
@@ -97,47 +98,37 @@ def _study(folder: Path, overrides: Sequence[str]) -> tuple[DictConfig, Path]:
 def _is_done(cell: Cell, asked: DictConfig, directory: Path) -> bool:
     """Whether its figures are there, whole; made with other settings they stop the study."""
     home = directory / CELLS / cell.name
+    asked.seed = cell.seed  # all that seeds of a setting differ in
     try:
         if finished_metrics(home) is None:
             return False
+        check_settings(home, asked)
     except RunError as reason:
         _say(f"{reason}: run again")
         return False
-    asked.seed = cell.seed  # all that seeds of a setting differ in
-    check_settings(home, asked)
     return True
 
 
-def _launched(launcher: Launcher, cells: Sequence[Cell]) -> None:
-    """Run a batch; a launcher that breaks down leaves cells without figures, which are then counted as failed."""
-    try:
-        launcher(cells, run_cell)
-    except EasiEdgeError:
-        raise
-    except Exception as error:
-        first = (str(error).splitlines() or [""])[0]
-        _say(f"the launcher broke down ({type(error).__name__}: {first}): cells without figures count as failed")
-
-
 def _write(
-    request: Request, planned: Plan, directory: Path, folds: int | None, show: bool = False
-) -> Mapping[str, str]:
+    request: Request, planned: Plan, directory: Path, limits: Mapping[str, float], folds: int | None, show: bool = False
+) -> Mapping[str, Failure]:
     """Write and print what there is; why cells failed, by name.
 
     Raises:
-        EasiEdgeError: nothing is there.
+        EasiEdgeError: every cell found the request wrong.
     """
     results, failures = _results(planned.cells, directory)
     if not results:
-        raise EasiEdgeError(
-            f"all {len(planned.cells)} cells failed, the first one thus: {next(iter(failures.values()), '')}"
-        )
+        if not any(failure.broke for failure in failures.values()):
+            first_of_all = next(iter(failures.values()))
+            raise EasiEdgeError(f"all {len(planned.cells)} cells failed, the first one thus: {first_of_all.reason}")
+        return failures
     first = results[0].metrics
     about: dict[str, Any] = {
-        "methods": list(dict.fromkeys(c.setting.method for c in planned.cells if not c.setting.control)), "model": first["model"], "data": first["data"], "by": request.by, "confidence": request.confidence, "seeds": list(request.seeds),
+        "methods": list(dict.fromkeys(c.setting.method for c in planned.cells if not c.setting.control)), "model": first["model"], "data": first["data"], "by": request.by, "limits": dict(limits), "confidence": request.confidence, "seeds": list(request.seeds),
         "epochs": planned.epochs, "varied": list(request.varied), "folds": folds, "seconds": sum(r.metrics["seconds"]["total"] for r in results), "versions": first["versions"],
     }  # fmt: skip
-    found = comparison(results, about, failures, request.confidence)
+    found = comparison(results, about, {name: f.reason for name, f in failures.items()}, request.confidence)
     write_comparison(found, directory)
     draw_comparison(found, directory / STEM)
     if show:
@@ -146,9 +137,10 @@ def _write(
     return failures
 
 
-def _results(cells: Sequence[Cell], directory: Path) -> tuple[list[Result], dict[str, str]]:
+def _results(cells: Sequence[Cell], directory: Path) -> tuple[list[Result], dict[str, Failure]]:
     """What the cells gave, and why others gave nothing."""
-    results, failures = [], {}
+    results: list[Result] = []
+    failures: dict[str, Failure] = {}
     for cell in cells:
         home, s = directory / CELLS / cell.name, cell.setting
         try:
@@ -156,10 +148,9 @@ def _results(cells: Sequence[Cell], directory: Path) -> tuple[list[Result], dict
             if metrics is not None:
                 results.append(Result(s.method, s.scope, s.budget, cell.seed, metrics, trained_epochs(home)))
                 continue
-            reason = (home / FAILURE).read_text().strip() if (home / FAILURE).exists() else "it did not finish"
+            failures[cell.name] = failure_of(home)
         except (RunError, OSError) as error:
-            reason = str(error)
-        failures[cell.name] = reason
+            failures[cell.name] = Failure(str(error), broke=True)
     return results, failures
 
 

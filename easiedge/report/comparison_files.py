@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,11 +32,16 @@ def write_comparison(found: Comparison, directory: Path) -> list[Path]:
 def as_markdown(found: Comparison) -> str:
     """All tables, the assumptions and the notes."""
     rows, *differences = tables(found)
-    parts = [heading(found), "", *_lines(rows)]
+    parts = [markdown(heading(found)), "", *_lines(rows)]
     for table in differences:
-        parts += ["", f"**{table.title}**", "", *_lines(table)]
-    parts += ["", ASSUMPTIONS, *(f"\n- {note}" for note in found.notes)]
+        parts += ["", f"**{markdown(table.title)}**", "", *_lines(table)]
+    parts += ["", ASSUMPTIONS, *(f"\n- {markdown(note)}" for note in found.notes)]
     return "\n".join(parts) + "\n"
+
+
+def markdown(text: str) -> str:
+    """The text on one line, with what could be read as HTML, a formula, a link or emphasis escaped."""
+    return re.sub(r"[\\|$`*]|<(?=[A-Za-z/!?])|(?<=\])\(", r"\\\g<0>", " ".join(text.split()))
 
 
 def _lines(table: TextTable) -> list[str]:
@@ -43,4 +49,4 @@ def _lines(table: TextTable) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in cells) + " |"
+    return "| " + " | ".join(map(markdown, cells)) + " |"

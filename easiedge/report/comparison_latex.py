@@ -35,7 +35,9 @@ def _comment(text: str) -> str:
 
 def _tabular(table: TextTable) -> str:
     def escaped(cells: Sequence[str]) -> str:
-        return "  " + " & ".join(map(latex, cells)) + r" \\"
+        line = " & ".join(map(latex, cells))
+        guard = "{}" if line.startswith(("[", "*")) else ""  # which the line break before it would take for its own
+        return f"  {guard}{line} \\\\"
 
     columns = "l" * table.texts + "r" * (len(table.head) - table.texts)
     body = "\n".join(map(escaped, table.rows))

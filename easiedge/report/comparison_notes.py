@@ -8,7 +8,8 @@ from typing import Any
 from easiedge.report.comparison_values import Difference, Result, Row
 
 PAIRING_TOLERANCE = 1e-6  # accuracies of the same dense network, on other machines of a cluster perhaps
-APART = 0.1  # share of MACs by which scopes at one budget may differ before it is said
+APART = 0.1  # share of MACs by which rows at one budget may differ before it is said
+MATCHED = 0.005  # share by which more than the budget may go before it is said
 
 
 def notes_of(
@@ -23,9 +24,10 @@ def notes_of(
         *(f"failed: {cell}: {reason}" for cell, reason in failures.items()),
         *_unpaired(results),
         *_missed_budgets(rows),
+        *_beyond_budget(rows, about),
         *_varied(about),
         *_folds(about),
-        *_shorter_training(results, about),
+        *_other_training(results, about),
         *_unequal_cost(rows, about),
         *_untested(rows, differences, about),
     ]
@@ -57,6 +59,16 @@ def _missed_budgets(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def _beyond_budget(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
+    """Other limits, or steps too coarse for the matched one."""
+    by = str(about["by"])
+    return [
+        f"{name_of(row.method, row.scope, row.budget)}: {100 * row.achieved[by]:.1f} % went, not {100 * row.budget:g} %"
+        for row in rows
+        if row.budget is not None and by in row.achieved and by.endswith("_removed") and row.achieved[by] - row.budget > MATCHED
+    ]  # fmt: skip
+
+
 def _varied(about: Mapping[str, Any]) -> list[str]:
     names = about.get("varied", ())
     return [f"methods may differ in {', '.join(names)}, which is compared here"] if names else []
@@ -71,29 +83,39 @@ def _folds(about: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _shorter_training(results: Sequence[Result], about: Mapping[str, Any]) -> list[str]:
-    """Schedules may stop before their last epoch, and what they leave is not given to fine-tuning."""
+def _other_training(results: Sequence[Result], about: Mapping[str, Any]) -> list[str]:
+    """Schedules may stop before their last epoch, and training that diverged starts again more slowly."""
     short: dict[str, list[int]] = {}
+    long: dict[str, list[int]] = {}
     for r in results:
-        if r.epochs is not None and r.epochs < about["epochs"]:
-            short.setdefault(name_of(r.method, r.scope, r.budget), []).append(r.epochs)
+        if r.epochs is not None and r.epochs != about["epochs"]:
+            found = short if r.epochs < about["epochs"] else long
+            found.setdefault(name_of(r.method, r.scope, r.budget), []).append(r.epochs)
+    asked = f"instead of {about['epochs']}"
     return [
-        f"{name}: {len(epochs)} run{'s' * (len(epochs) != 1)} trained for {min(epochs)} epochs at least instead of {about['epochs']}, since the schedule stopped early"
-        for name, epochs in short.items()
-    ]
+        *(f"{name}: {_runs(epochs)} trained for {min(epochs)} epochs at least {asked}, since the schedule stopped early" for name, epochs in short.items()),
+        *(f"{name}: {_runs(epochs)} trained for up to {max(epochs)} epochs {asked}, since training diverged and began again more slowly" for name, epochs in long.items()),
+    ]  # fmt: skip
+
+
+def _runs(epochs: Sequence[int]) -> str:
+    return f"{len(epochs)} run{'s' * (len(epochs) != 1)}"
 
 
 def _unequal_cost(rows: Sequence[Row], about: Mapping[str, Any]) -> list[str]:
-    """At a matched number of units or parameters, scopes may keep networks of very different cost."""
+    """At a matched number of units or parameters, rows may keep networks of very different cost."""
     if about["by"] not in ("filters_removed", "params_removed"):
         return []
-    gone = {(r.method, r.scope, r.budget): r.achieved.get("macs_removed") for r in rows}
+    kept: dict[float, dict[str, float]] = {}
+    for r in rows:
+        if r.budget is not None and "macs_removed" in r.achieved:
+            kept.setdefault(r.budget, {})[f"{r.method}, {r.scope}"] = 1 - r.achieved["macs_removed"]
     notes = []
-    for (method, scope, budget), share in gone.items():
-        other = gone.get((method, "layerwise", budget))
-        if scope == "global" and share is not None and other is not None and abs(share - other) > APART:
+    for budget, shares in kept.items():
+        least, most = min(shares, key=lambda n: shares[n]), max(shares, key=lambda n: shares[n])
+        if shares[most] - shares[least] > APART:
             notes.append(
-                f"{method}, {budget:g}: global keeps {1 - share:.0%} of the MACs and layerwise {1 - other:.0%}: compare at equal MACs too (compare.by=macs_removed)"
+                f"{budget:g}: {most} keeps {shares[most]:.0%} of the MACs and {least} {shares[least]:.0%}: compare at equal MACs too (compare.by=macs_removed)"
             )
     return notes
 

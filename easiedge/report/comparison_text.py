@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from easiedge.report.comparison_values import Comparison, Difference, Row
@@ -40,9 +40,14 @@ def heading(found: Comparison) -> str:
     """What was compared, in one line."""
     about = found.about
     return (
-        f"{about['model']} on {about['data']}, matched in {quantity(str(about['by']))}, {about['epochs']} epoch{'s' * (about['epochs'] != 1)} of training for each after the dense network (control: the dense network, trained as long); "
+        f"{about['model']} on {about['data']}, matched in {quantity(str(about['by']))}{_further(about.get('limits', {}))}, {about['epochs']} epoch{'s' * (about['epochs'] != 1)} of training for each after the dense network (control: the dense network, trained as long); "
         f"dense {interval(found.dense)} % (test accuracy, mean ± half of the {100 * about['confidence']:g} % interval)"
     )  # fmt: skip
+
+
+def _further(limits: Mapping[str, float]) -> str:
+    """The budgets that hold beside the matched one."""
+    return f" (and for all {', '.join(f'{name}={value:g}' for name, value in limits.items())})" if limits else ""
 
 
 def quantity(by: str) -> str:

@@ -93,7 +93,17 @@ def test_names_of_methods_make_safe_and_distinct_directories():
         (["scoring=random"], {"criteria": ["random"]}, "compare.criteria"),
         (["budget.filters_removed=0.5"], {}, "compare.budgets"),
         (["seed=0,1"], {}, "compare.methods"),
-        ([], {"methods": ["one_shot projection=global"]}, "and projection too"),
+        (["scoring.criterion=apoz"], {"criteria": ["random"]}, "compare.criteria"),
+        (
+            [],
+            {"methods": ["one_shot scoring.criterion=apoz"], "criteria": ["random"]},
+            "and projection and scoring too",
+        ),
+        ([], {"methods": ["one_shot scoring=apoz"], "criteria": ["random"]}, "and projection and scoring too"),
+        ([], {"methods": ["one_shot hydra.run.dir=x"]}, "compare and hydra"),
+        ([], {"methods": ["one_shot compare.seeds=1"]}, "compare and hydra"),
+        ([], {"methods": ["control: one_shot"]}, "another name"),
+        ([], {"methods": ["one_shot projection=global"]}, "and projection and scoring too"),
         ([], {"epochs": 5}, "leaves no fine-tuning"),
     ],
 )
@@ -105,6 +115,12 @@ def test_what_a_comparison_sets_itself_is_refused(overrides, given, said):
 def test_an_unknown_method_is_refused_with_those_that_exist():
     with pytest.raises(Exception, match="one_shot"):
         planned(methods=["magic"])
+
+
+def test_the_control_has_no_budget_wherever_others_have_theirs_from():
+    first = planned(["experiment=vgg16_cifar10", "++budget.macs_removed=0.4"], by="params_removed", seeds=1).first[0]
+    budget = composed(conf_dir(), [*first.overrides]).budget
+    assert first.setting.control and {k: v for k, v in budget.items() if v is not None} == {"filters_removed": 0}
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in (conf_dir() / "experiment").glob("global_vs_layerwise_*.yaml")))
@@ -149,7 +165,7 @@ def test_without_scopes_each_method_has_its_own():
     ("methods", "says"),
     [
         (["a: easiedge", "a: one_shot"], "'a' twice"),
-        (["a: one_shot projection=layerwise"], "compare.scopes=.. leaves"),
+        (["a: one_shot projection=layerwise"], "compare.scopes=.. and compare.criteria=.. leave"),
     ],
 )
 def test_names_that_clash_and_scopes_that_are_set_twice_are_refused(methods, says):

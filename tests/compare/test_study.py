@@ -9,8 +9,9 @@ import pytest
 from safetensors.torch import load_file
 
 from easiedge.cli import run
-from easiedge.compare import cell, study
-from easiedge.compare.launch import Watch
+from easiedge.compare import cell
+from easiedge.compare.launch import Launcher, Watch
+from easiedge.errors import EasiEdgeError
 from easiedge.run_lock import locked
 
 QUICK = ["recipe.train.epochs=1", "recipe.finetune.epochs=1", "calibration.images=64", "logger=none", "scoring.chunk=1"]
@@ -145,7 +146,7 @@ def test_a_failed_cell_is_named_and_the_others_stand(tmp_path, capsys, ran):
 
 
 @pytest.mark.usefixtures("breaks")
-def test_all_failing_is_one_sentence(tmp_path, capsys):
+def test_all_breaking_is_one_sentence(tmp_path, capsys):
     options = [
         *QUICK,
         "compare.methods=[one_shot]",
@@ -154,8 +155,18 @@ def test_all_failing_is_one_sentence(tmp_path, capsys):
         "compare.budgets=[0.95]",
         "compare.scopes=[global]",
     ]
-    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 2
-    assert "all 1 cells failed" in capsys.readouterr().err
+    assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 1
+    err = capsys.readouterr().err
+    assert "1 of 1 cells failed" in err and "RuntimeError: the disk is gone" in err and "broke while" not in err
+
+
+def test_a_request_that_every_cell_finds_wrong_is_one(tmp_path, monkeypatch, capsys):
+    def refuse(cfg):
+        raise EasiEdgeError("the data are missing: give data.root")
+
+    monkeypatch.setattr(cell, "prune", refuse)
+    assert run(["compare", *SMALL, f"hydra.run.dir={tmp_path}"]) == 2
+    assert "all 6 cells failed, the first one thus: the data are missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("part", ["versions", "budget"])
@@ -230,13 +241,20 @@ def test_a_launcher_that_breaks_down_leaves_cells_counted_as_failed(tmp_path, mo
 
         return original(self, chosen, job)
 
-    original = study.Launcher.__call__
-    monkeypatch.setattr(study.Launcher, "__call__", broken)
+    original = Launcher.__call__
+    monkeypatch.setattr(Launcher, "__call__", broken)
     options = [*QUICK, "compare.methods=[one_shot]", "compare.seeds=1"]
     assert run(["compare", *options, f"hydra.run.dir={tmp_path}"]) == 1
     err = capsys.readouterr().err
     assert "the launcher broke down (RuntimeError: the cluster is gone)" in err
-    assert "2 of 3 cells failed" in err and "it did not finish" in err
+    assert "2 of 3 cells failed" in err and "it was not started" in err
+
+
+def test_a_damaged_configuration_is_run_again(finished, ran, capsys):
+    (cells(finished)["one_shot-global-filters_removed-0.5-seed0"] / "config.yaml").write_text("a: [1")
+    assert run(["compare", *SMALL, f"hydra.run.dir={finished}"]) == 0
+    err = capsys.readouterr().err
+    assert ran == [0] and "config.yaml: " in err and "run again" in err
 
 
 def test_what_is_compared_may_differ_and_is_said(tmp_path, capsys):
@@ -265,7 +283,7 @@ def test_what_is_compared_may_differ_and_is_said(tmp_path, capsys):
             "or compare.varied=[recipe.finetune.lr]",
         ),
         (["compare.methods=['one_shot projection.scope=layerwise']"], "projection.scope"),
-        (["compare.methods=[one_shot,'one_shot budget.macs_removed=0.9']"], "leave budget, seed and method"),
+        (["compare.methods=[one_shot,'one_shot budget.macs_removed=0.9']"], "leave budget, seed, method"),
         (["compare.methods=['one_shot budget.filters_removed=0.2']"], "budget"),
         (["compare.methods=[magic]"], "magic"),
         (["compare.methods=['one_shot schedule.steps=3']"], "schedule.steps"),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -13,7 +14,7 @@ from scipy import stats
 from easiedge.errors import RunError
 from easiedge.report.comparison import comparison
 from easiedge.report.comparison_csv import differences_csv, rows_csv
-from easiedge.report.comparison_files import as_markdown
+from easiedge.report.comparison_files import as_markdown, markdown
 from easiedge.report.comparison_latex import as_latex, latex
 from easiedge.report.comparison_picture import draw_comparison
 from easiedge.report.comparison_record import as_json, comparison_of
@@ -94,8 +95,22 @@ def test_training_that_ended_early_and_costs_that_differ_are_said():
         "a, global, 0.5: 2 runs trained for 1 epochs at least instead of 3" in notes
         and "layerwise, 0.5: 2 runs trained" not in notes
     )
-    assert "global keeps 75% of the MACs and layerwise 30%" in notes
+    assert "0.5: a, global keeps 75% of the MACs and a, layerwise 30%" in notes
     assert "equal MACs" not in "\n".join(comparison(pair, ABOUT | {"by": "macs_removed"}, {}).notes)
+
+
+def test_training_that_began_again_and_removal_beyond_the_budget_are_said():
+    some = [replace(r, epochs=4 if r.budget else 3) for r in results()]
+    some[3].metrics["budget"]["achieved"]["filters_removed"] = 0.53
+    notes = "\n".join(comparison(some, ABOUT, {}).notes)
+    assert "a, global, 0.5: 3 runs trained for up to 4 epochs instead of 3, since training diverged" in notes
+    assert "a, global, 0.5: 51.0 % went, not 50 %" in notes and "layerwise, 0.5: 5" not in notes
+
+
+def test_further_limits_are_in_the_heading(found):
+    limited = comparison(results(), ABOUT | {"limits": {"macs_removed": 0.8}}, {})
+    assert "filters removed (and for all macs_removed=0.8)" in as_markdown(limited)
+    assert "for all" not in as_markdown(found)
 
 
 def test_folds_are_no_independent_draws():
@@ -155,7 +170,21 @@ def test_names_cannot_break_out_of_the_tables(tmp_path):
             assert len(re.findall(r"(?<!\\)&", line)) in (5, 10)
     rows = [line for line in as_markdown(some).splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {12, 7}
+    assert all(r"\$x^2\$" in line and r"\<b>" in line for line in rows if "global" in line)
     draw_comparison(some, tmp_path / "c")  # matplotlib reads $...$ as mathematics
+
+
+@pytest.mark.parametrize("name", ["[A] b", "*B"])
+def test_a_row_s_first_sign_is_not_taken_for_the_line_break_s(name):
+    some = comparison([result(name, "global", 0.5, s, 0.9) for s in range(2)], ABOUT, {})
+    after = [line.strip() for before, line in itertools.pairwise(as_latex(some).splitlines()) if before.endswith(r"\\")]
+    assert after and not any(line.startswith(("[", "*")) for line in after)
+
+
+def test_markdown_has_no_live_signs():
+    assert markdown("a|b <b>x</b> $x$ `c` [l](u) *e* joint_information_gain < 0.001 [-1, 2]") == (
+        r"a\|b \<b>x\</b> \$x\$ \`c\` [l]\(u) \*e\* joint_information_gain < 0.001 [-1, 2]"
+    )
 
 
 def test_latex_escapes_every_sign():
@@ -172,6 +201,23 @@ def test_terminal_tables_fit(found, tmp_path, width):
     text = console.export_text()
     assert max(map(len, (line for line in text.splitlines() if str(tmp_path) not in line))) <= width
     assert "Global minus layerwise" in text and "90.00 ± 2.48" in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 140, None])
+def test_names_stand_whole_in_terminal_tables(tmp_path, width):
+    names = ["easiedge joint_information_gain", "one_shot taylor_information_gain"]
+    many = [
+        result(n, scope, 0.5, s, 0.9 + 0.01 * s) for n in names for scope in ("global", "layerwise") for s in range(2)
+    ]
+    out = io.StringIO()
+    print_comparison(
+        comparison(many, ABOUT, {}),
+        tmp_path,
+        Console(file=out, width=width, force_terminal=width and True, no_color=True),
+    )
+    words = set(re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).split())
+    assert {"joint_information_gain", "taylor_information_gain", "layerwise", "budget", "one_shot"} <= words
+    assert width or all(" ".join(name.split()) in out.getvalue() for name in names)
 
 
 def test_no_colour_without_a_terminal(found, tmp_path):
