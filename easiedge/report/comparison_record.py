@@ -12,6 +12,7 @@ from easiedge.errors import RunError
 from easiedge.plain_values import finite
 from easiedge.report.comparison_values import Comparison, Difference, Row
 from easiedge.report.paired import PairedDifference, Spread
+from easiedge.report.runs.text import json_object
 
 SCHEMA = 1
 
@@ -28,7 +29,7 @@ def comparison_of(text: str) -> Comparison:
         RunError: it is something else, or of a later easiedge.
     """
     try:
-        record = json.loads(text)
+        record = json_object(text, "comparison.json")
         if record["schema"] != SCHEMA:
             raise RunError(
                 f"comparison.json has schema {str(record['schema'])[:40]}, this easiedge reads {SCHEMA}: update it"

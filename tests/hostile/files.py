@@ -31,8 +31,11 @@ from easiedge.deploy.provenance import read_provenance, sealed
 from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.weights import load_weights
-from easiedge.report.comparison_record import comparison_of
+from easiedge.report.comparison import comparison
+from easiedge.report.comparison_record import as_json
+from easiedge.report.comparison_values import Result
 from easiedge.report.page.sensitivity import read_sensitivity
+from easiedge.report.page.studies import studies
 from easiedge.report.runs import find_runs, read_run
 from easiedge.resume import resumed_overrides
 from easiedge.run_directory import run_data
@@ -116,7 +119,7 @@ READERS = {
     "sensitivity": Reader("sensitivity.json", lambda f: read_sensitivity(f / "sensitivity.json"), "json"),
     "comparison": Reader(
         "comparison.json",
-        lambda f: comparison_of((f / "comparison.json").read_text(encoding="utf-8", errors="replace")),
+        lambda f: studies([f / "comparison.json"], f, f),
         "json",
     ),
     "latency table": Reader("table.json", lambda f: load_table(f / "table.json"), "json", _sealed_table),
@@ -180,10 +183,7 @@ def write_all(folder):
         json.dumps({"schema": 1, "kind": "layer_sensitivity", "model": "m", "data": "d", "seed": 0, "split": "val", "criterion": "c", "dense": 0.9,
                     "shares": [0.5], "groups": groups, "seconds": {"sensitivity": 1.0, "one_global_scoring": 1.0}})
     )  # fmt: skip
-    spread = {"n": 2, "mean": 0.9, "deviation": 0.1, "low": 0.8, "high": 1.0}
-    (folder / "comparison.json").write_text(
-        json.dumps({"schema": 1, "about": {}, "dense": spread, "rows": [], "differences": [], "notes": []})
-    )
+    (folder / "comparison.json").write_text(as_json(_comparison()))
     x = images()
     save_table(made_up_table(model, find_groups(model, x), x), folder / "table.json")
     (folder / "resumed" / "checkpoints").mkdir(parents=True)
@@ -204,6 +204,27 @@ def write_all(folder):
     Store(folder / "store").put("key", {"a": torch.arange(5.0)}, {"job": "0"})
     save_sparse(model, folder / "sparse.safetensors", "csr", ["conv1", "fc1"])
     _write_data(folder)
+
+
+def _comparison():
+    about = {
+        "model": "m",
+        "data": "d",
+        "by": "macs_removed",
+        "limits": {"filters_removed": 0.1},
+        "epochs": 3,
+        "confidence": 0.95,
+        "methods": ["a"],
+    }
+    achieved = {"filters_removed": 0.5, "params_removed": 0.5, "macs_removed": 0.5}
+    runs = [
+        Result(method, scope, budget, seed, {
+            "dense": {"accuracy": 0.9}, "seconds": {"total": 1.0}, "budget": {"achieved": achieved, "reached": True},
+            "pruned": {"accuracy": 0.8 + seed / 100, "accuracy_before_finetune": 0.7},
+        })
+        for method, scope, budget in (("", "", None), ("a", "global", 0.5), ("a", "layerwise", 0.5), ("b", "global", 0.5)) for seed in range(2)
+    ]  # fmt: skip
+    return comparison(runs, about, {"x": "why"})
 
 
 def _write_data(folder):

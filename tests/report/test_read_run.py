@@ -127,6 +127,7 @@ def test_residuals_that_were_not_finite_are_gaps(directory):
         ("metrics.json", "[" * 100_000, "cut off or no JSON"),
         ("metrics.json", b"\xff\xfe{}", "not UTF-8"),
         ("metrics.json", '{"schema": ' + "9" * 5000 + "}", "no JSON"),
+        ("metrics.json", r'{"schema": 1, "seconds": {"\uD83D": 1}}', "half a character"),
         ("config.yaml", "a: !!python/object/apply:os.system ['true']", "no plain YAML"),
         ("config.yaml", "a: [1, 2", "no plain YAML"),
         ("config.yaml", "- 1\n- 2\n", "does not hold a mapping"),

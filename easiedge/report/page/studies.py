@@ -10,8 +10,10 @@ from easiedge.errors import RunError
 from easiedge.report.comparison_record import comparison_of
 from easiedge.report.comparison_text import TextTable, heading, tables
 from easiedge.report.page.links import link, shown
+from easiedge.report.runs.text import read_text
 
-MOST_ROWS, MOST_STUDIES = 200, 10
+MOST_ROWS, MOST_STUDIES, MOST_NOTES = 200, 10, 50
+LONGEST = 500  # characters of a cell or note
 
 
 def studies(comparisons: Sequence[Path], root: Path, out: Path) -> list[dict[str, Any]]:
@@ -27,20 +29,27 @@ def studies(comparisons: Sequence[Path], root: Path, out: Path) -> list[dict[str
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        known = comparison_of(path.read_text(encoding="utf-8"))
+        known = comparison_of(read_text(path))
         rows, *differences = tables(known)
         cut = [_cut(table) for table in (*differences, rows)]
-        return {"heading": heading(known), "tables": cut, "notes": [str(note) for note in known.notes]}
-    except (RunError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        notes, more = [_short(str(note)) for note in known.notes[:MOST_NOTES]], len(known.notes) - MOST_NOTES
+        return {
+            "heading": _short(heading(known)), "tables": cut, "notes": [*notes, *([f"and {more:,} notes more"] if more > 0 else [])]
+        }  # fmt: skip
+    except (RunError, OSError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as error:
         return {"notes": [f"its tables are not shown: {' '.join(str(error).split())[:200]}"]}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _cut(table: TextTable) -> dict[str, Any]:
     """The table for the template, with its first rows."""
     return {
-        "title": table.title,
+        "title": _short(table.title),
         "head": [*table.head],
-        "rows": [[*row] for row in table.rows[:MOST_ROWS]],
+        "rows": [[*map(_short, row)] for row in table.rows[:MOST_ROWS]],
         "more": max(len(table.rows) - MOST_ROWS, 0),
         "texts": table.texts,
     }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from easiedge.errors import RunError
 
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # half of a character that takes two
 LARGEST = 32 * 2**20  # bytes; what easiedge writes is far smaller
 
 
@@ -33,16 +35,28 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file.
 
     Raises:
-        RunError: it cannot be read, is cut off or no JSON, or holds something else than an object.
+        RunError: the file cannot be read, or what `json_object` refuses.
     """
-    text = read_text(path)
+    return json_object(read_text(path), path.name)
+
+
+def json_object(text: str, name: str) -> dict[str, Any]:
+    """The JSON object that ``text`` is.
+
+    Raises:
+        RunError: it is cut off or no JSON, holds something else than an object, or half a character, which no file could take.
+    """
     if not text.strip():
-        raise RunError(f"{path.name} is empty")
+        raise RunError(f"{name} is empty")
     try:
         found = json.loads(text)
+        if HALF.search(text):
+            json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise RunError(f"{name} holds half a character") from error
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise RunError(f"{path.name} is cut off or no JSON{where}") from error
+        raise RunError(f"{name} is cut off or no JSON{where}") from error
     if not isinstance(found, dict):
-        raise RunError(f"{path.name} does not hold an object")
+        raise RunError(f"{name} does not hold an object")
     return found

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,37 @@ def test_values_of_the_wrong_kind(page):
     record = json.loads(STUDY.read_text())
     record["about"] = {"model": 1}
     assert "its tables are not shown: " in page(json.dumps(record))
+
+
+def changed(change):
+    record = json.loads(STUDY.read_text())
+    change(record)
+    return json.dumps(record)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r["notes"].append("\ud800"),
+        lambda r: r["about"].update(model="\ud800"),
+        lambda r: r["dense"].update(mean=10**400),
+        lambda r: r.update(notes=5),
+    ],
+)
+def test_values_that_no_page_can_show(page, change):
+    assert "its tables are not shown: " in page(changed(change))
+
+
+def test_endless_notes_and_names_are_cut(page):
+    text = page(changed(lambda r: (r.update(notes=["x" * 1000] * 5000), r["rows"][1].update(method="y" * 100_000))))
+    assert len(text) < 2_000_000 and "and 4,950 notes more" in text
+
+
+def test_a_pipe_in_place_of_a_study_keeps_nobody_waiting(tmp_path):
+    write_run(tmp_path / "run")
+    os.mkfifo(tmp_path / "comparison.json")
+    assert report([str(tmp_path)]) == 0
+    assert "comparison.json is missing" in (tmp_path / "report" / "index.html").read_text()
 
 
 def test_many_rows_and_many_studies_are_cut(tmp_path, monkeypatch):
