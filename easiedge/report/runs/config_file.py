@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from easiedge.report.runs.text import read_text
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain values only: no tag can make an object
 MOST, DEEPEST, LONGEST = 5_000, 24, 4_000
+SECTION = re.compile(r"^(?=[A-Za-z_])", re.MULTILINE)  # where a key of the file's own level begins
+HANGING = re.compile(r"^(?![A-Za-z_]\w*:(?: |$)| |- |$)|(?:^|[\s\[{,:])[&*!][^\s'\"]|[|>][-+0-9]*$", re.MULTILINE)
+"""Anything that may reach from one section into the next: another kind of line, anchors, aliases and tags, blocks of text."""
 SAFE = 1_000  # levels of nesting that the parser's stack bears on any system
 
 
@@ -26,19 +31,61 @@ def read_config(path: Path) -> dict[str, Setting]:
         RunError: no plain YAML mapping, or nested and repeated beyond what a configuration is.
     """
     text = read_text(path)
+    return _by_sections(text) or _whole_file(text, path.name)
+
+
+def _by_sections(text: str) -> dict[str, Setting] | None:
+    """The same, each section of the file read by itself, once for all files that hold it: a sweep's differ in a few lines.
+
+    None where the sections may hang together or one is not what `read_config` takes: the file as a whole says what is wrong.
+    """
+    if HANGING.search(text) or not text.strip():
+        return None
+    sections = [part for part in SECTION.split(text) if part]
+    flat: dict[str, Setting] = {}
+    left, names = MOST, set()
+    for section in sections:
+        try:
+            name, leaves, used = _section(section)
+        except (RunError, yaml.YAMLError, ValueError, RecursionError):
+            return None
+        left -= used
+        if left < 0 or name in names:
+            return None
+        names.add(name)
+        flat.update(leaves)
+    return flat
+
+
+@lru_cache(maxsize=4096)
+def _section(text: str) -> tuple[str, tuple[tuple[str, Setting], ...], int]:
+    """Name, values by dotted names, and their number, of a mapping with one key."""
+    found = _loaded(text, "")
+    if len(found) != 1:
+        raise RunError("more than one section")
+    left = [MOST]
+    leaves = tuple((_whole(name)[:LONGEST], value) for name, value in _leaves(found, "", 0, left, ""))
+    return str(next(iter(found))), leaves, MOST - left[0]
+
+
+def _whole_file(text: str, name: str) -> dict[str, Setting]:
+    left = [MOST]
+    flat = dict(_leaves(_loaded(text, name), "", 0, left, name))
+    return {_whole(key)[:LONGEST]: value for key, value in flat.items()}
+
+
+def _loaded(text: str, name: str) -> Mapping[Any, Any]:
     try:
         if _may_be_deep(text) and _depth(text) > DEEPEST:
-            raise RunError(f"{path.name} is nested more than {DEEPEST} deep")
+            raise RunError(f"{name} is nested more than {DEEPEST} deep")
         found = yaml.load(text, Loader=LOADER)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark is not None else ""
-        raise RunError(f"{path.name} is no plain YAML{where}") from error
+        raise RunError(f"{name} is no plain YAML{where}") from error
     if not isinstance(found, Mapping):
-        raise RunError(f"{path.name} does not hold a mapping")
-    budget = [MOST]
-    flat = dict(_leaves(found, "", 0, budget, path.name))
-    return {_whole(name)[:LONGEST]: value for name, value in flat.items()}
+        raise RunError(f"{name} does not hold a mapping")
+    return found
 
 
 def _may_be_deep(text: str) -> bool:
