@@ -79,10 +79,12 @@ class Iterative:
             options = {**chosen.options, **held_against(chosen.criterion, task.network.eval, chosen.first_order)}
             scores = chosen.scorer(current, here, task.calibration, chosen.criterion, **options)
             bounds = limits(task.budget, task.groups, cost, chosen.floors, step / self.steps)
-            within = choose(scores, here, bounds, chosen.scope)
+            within = choose(scores, here, bounds, chosen.scope, chosen.ranking)
             if step == self.steps and chosen.clock is not None and bounds.has_latency:
                 measured = measuring(current, here, example, chosen.clock)
-                within = held(within, bounds, partial(choose, scores, here, scope=chosen.scope), measured)
+                within = held(
+                    within, bounds, partial(choose, scores, here, scope=chosen.scope, ranking=chosen.ranking), measured
+                )
             within = FilterMask(told(within.keep))
             reached = widen(within, mask)
             if self.tolerance >= 1.0:  # no step is taken back, so what has collapsed stays so

@@ -34,6 +34,7 @@ class Selection:
         first_order: keep the term of Taylor-based criteria that a network away from the tutor has (`easiedge.scoring.reference`).
         compensation: ``"least_squares"`` or None.
         ridge, positions: of the compensation.
+        interleaved: refit after each chunk too, so that the next one is chosen in a network that works, and not only at the end.
         ranking: of units whose costs differ, as in `easiedge.project`.
         min_units, max_ratio, round_to: floors of the projection.
         latency: milliseconds on a device, for a budget that limits them.
@@ -50,6 +51,7 @@ class Selection:
     compensation: str | None = "least_squares"
     ridge: float = 1e-3
     positions: int = 32
+    interleaved: bool = True
     ranking: str = "auto"
     min_units: int | Mapping[str, int] = 1
     max_ratio: float = 1.0
@@ -103,7 +105,7 @@ class Selection:
             options["readjust"] = readjust
         mask = select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
-            compensation=self.compensation, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock, ranking=self.ranking, min_units=self.min_units,
+            compensation=self.compensation if self.interleaved else None, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock, ranking=self.ranking, min_units=self.min_units,
             max_ratio=self.max_ratio, round_to=self.round_to, collapse=self.collapse if guarded else "ignore",
             collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress,
             scorer=self.scorer, **options,

@@ -31,6 +31,8 @@ class Recipe:
         gradient_clip: bound on the gradient's norm; None for no bound.
         distillation: weight in [0, 1] of the tutor's soft targets, where a tutor is given.
         temperature: softmax temperature of the distillation.
+        young_norms: in fine-tuning, measure batch norm's statistics anew before an epoch is judged in which running averages are still
+            young (`easiedge.training.young_norms`).
     """
 
     epochs: int = 10
@@ -46,6 +48,7 @@ class Recipe:
     gradient_clip: float | None = None
     distillation: float = 0.5
     temperature: float = 4.0
+    young_norms: bool = True
 
     def __post_init__(self) -> None:
         """Refuse values that cannot train, naming the field and its range."""
@@ -60,7 +63,7 @@ class Recipe:
             raise TrainingError("recipe.nesterov needs momentum: give recipe.momentum over 0, or nesterov=false")
         if not is_whole(self.epochs):
             raise TrainingError(f"recipe.epochs={self.epochs} must be a whole number from 1")
-        for name in ("nesterov", "decay_norm_and_bias"):
+        for name in ("nesterov", "decay_norm_and_bias", "young_norms"):
             if not isinstance(getattr(self, name), bool):
                 raise TrainingError(f"recipe.{name}={getattr(self, name)} must be true or false")
         self._within("epochs", 1, MOST_EPOCHS)

@@ -96,7 +96,7 @@ class Stages:
         label = stage or recipe
         before = (snapshot(network), self._quality(network)) if keep_start else None
         attempts = self._attempts(network, before[1]) if before is not None else [None]
-        if recipe == "finetune" and self.calibration:
+        if recipe == "finetune" and self.calibration and chosen.young_norms:
             callbacks = [*callbacks, YoungNorms(network, self.calibration)]
         seconds = 0.0
         for number, watch in enumerate(attempts):

@@ -32,9 +32,17 @@ def planned(asked):
 def test_all_methods_train_for_equally_many_epochs(study):
     cells = planned([*run.asked(study), *PLACES[study], "compare.seeds=1"])
     methods = {cell.setting.method for cell in cells.cells if not cell.setting.control}
-    assert methods == {*run.OURS, *run.PEERS, *run.CLASSICS}
+    assert methods == {*run.OURS, *run.PEERS, *run.CLASSICS} - run.ALIKE.get(study, set())
     budgets = {cell.setting.budget for cell in cells.cells if not cell.setting.control}
     assert len(cells.cells) == 1 + len(methods) * len(budgets)
+
+
+def test_nobody_has_a_tutor_and_the_short_form_is_short():
+    for study, share in (("resnet56", None), ("resnet56_short", 0.05)):
+        for cell in planned([*run.asked(study), *PLACES["resnet56"], "compare.seeds=1"]).cells:
+            cfg = composed(conf_dir(), [*cell.overrides])
+            assert cfg.recipe.finetune.distillation == cfg.recipe.admm.distillation == 0
+            assert cfg.trainer.options.get("limit_train_batches") == share
 
 
 def test_every_part_is_ablated_at_the_same_budget():

@@ -115,7 +115,7 @@ def test_channels_of_half_a_unit_are_refused(images):
     [
         ({"importance": "beauty"}, "magnitude"),
         ({"scope": "here"}, "isomorphic"),
-        ({"importance": "l1", "sparse_epochs": 2}, "no regulariser"),
+        ({"importance": "l1", "sparse_iterations": 2}, "no regulariser"),
     ],
 )
 def test_what_torch_pruning_does_not_have_is_refused(given, says):

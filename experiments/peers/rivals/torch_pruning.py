@@ -27,7 +27,6 @@ from easiedge.model.graph import device_of, evaluating
 from easiedge.projection.budget import limits
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
-from easiedge.surgery.shrink import shrink
 from easiedge.unit import FilterGroup, FilterMask
 from rivals.stream import joined_by_padding
 
@@ -59,7 +58,8 @@ class TorchPruning:
         scope: ``global``, ``isomorphic`` (Fang et al., ECCV 2024) or ``layerwise``.
         max_ratio: largest share of a layer's channels that may go.
         steps: steps from the dense network to none; as many are taken as the budget needs.
-        sparse_epochs: epochs of training with the regulariser, by the recipe of ADMM's W-steps; 0 with the others.
+        sparse_iterations: lengths of one of ADMM's W-steps that are trained with the regulariser, by the W-steps' recipe; 0 with the others.
+        epochs_per_iteration: of these.
         reg: the regulariser's strength.
         images: calibration images for gradients, at most.
     """
@@ -68,7 +68,8 @@ class TorchPruning:
     scope: str = "global"
     max_ratio: float = 0.9
     steps: int = 400
-    sparse_epochs: int = 0
+    sparse_iterations: int = 0
+    epochs_per_iteration: int = 1
     reg: float = 1e-4
     images: int = 1024
 
@@ -79,30 +80,31 @@ class TorchPruning:
                 f"schedule.importance={self.importance}, schedule.scope={self.scope}: choose from "
                 f"{', '.join(IMPORTANCES)}, and from {', '.join(SCOPES)}"
             )
-        if self.sparse_epochs and self.importance not in SPARSE:
+        if self.sparse_iterations and self.importance not in SPARSE:
             raise EasiEdgeError(
-                f"schedule.sparse_epochs={self.sparse_epochs}: Torch-Pruning has no regulariser for {self.importance}, "
+                f"schedule.sparse_iterations={self.sparse_iterations}: Torch-Pruning has no regulariser for {self.importance}, "
                 f"only for {' and '.join(SPARSE)}"
             )
 
     @property
     def training_epochs(self) -> int:
         """Those of sparse training."""
-        return self.sparse_epochs
+        return self.sparse_iterations * self.epochs_per_iteration
 
     def __call__(self, task: Task) -> Outcome:
         """Prune ``task.network`` to the budget."""
         start = time.perf_counter()
         network = copy.deepcopy(task.network)
         example = inputs_of(task.calibration[0])[:2].to(device_of(network))
-        if self.sparse_epochs:
+        if self.sparse_iterations:
             regulariser = _Regulariser(self._pruner(network, task.groups, example, IMPORTANCES[self.importance]()))
             task.train(
                 network,
                 recipe="admm",
-                epochs=self.sparse_epochs,
+                epochs=self.training_epochs,
                 stage="sparse training",
                 callbacks=[regulariser],
+                tutor=task.network,
                 keep_best=False,
             )
         trained = time.perf_counter()
@@ -112,7 +114,7 @@ class TorchPruning:
         goal = limits(task.budget, task.groups, cost, task.selection.floors)
         mask = self.mask(network, task.groups, example, goal.met)
         network.zero_grad(set_to_none=True)
-        compact = shrink(network, task.groups, mask, example)
+        network, compact = task.selection.remove(network, task.groups, mask, task.calibration)
         seconds = {"sparse": trained - start, "score": time.perf_counter() - trained}
         return Outcome(network, task.groups, mask, mask, compact, seconds=seconds)
 
