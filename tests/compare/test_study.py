@@ -12,6 +12,8 @@ from easiedge.cli import run
 from easiedge.compare import cell
 from easiedge.compare.launch import Launcher, Watch
 from easiedge.errors import EasiEdgeError
+from easiedge.report.page.sections import sections_of
+from easiedge.report.runs import find_runs
 from easiedge.run_lock import locked
 
 QUICK = ["recipe.train.epochs=1", "recipe.finetune.epochs=1", "calibration.images=64", "logger=none", "scoring.chunk=1"]
@@ -79,6 +81,11 @@ def test_figures_are_those_of_the_cells(finished):
     assert record["rows"][0]["achieved"]["filters_removed"] == 0
     for suffix in ("md", "csv", "tex", "png", "svg"):
         assert (finished / f"comparison.{suffix}").stat().st_size > 300
+
+
+def test_a_report_of_the_study_has_every_seed_in_its_setting(finished):
+    (section,) = sections_of(find_runs(finished).runs)
+    assert len(section.settings) == 3 and {s.accuracy.n for s in section.settings} == {2}
 
 
 def test_the_control_trains_as_long_and_removes_nothing(finished):

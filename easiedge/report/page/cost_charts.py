@@ -32,8 +32,10 @@ def cost_charts(section: Section) -> list[Lines]:
         )  # fmt: skip
     devices: dict[str, list[Setting]] = {}
     for setting in section.settings:
-        if all("latency" in run.metrics for run in setting.runs):
-            devices.setdefault(_device(setting.runs[0]), []).append(setting)
+        places = {_device(run) if "latency" in run.metrics else None for run in setting.runs}
+        device = places.pop() if len(places) == 1 else None  # milliseconds of two machines have no mean
+        if device is not None:
+            devices.setdefault(device, []).append(setting)
     for number, (device, settings) in enumerate(devices.items()):
         charts.append(
             _chart(

@@ -109,7 +109,22 @@ def _notes(section: Section) -> list[str]:
         notes.append(
             f"{_count(again, 'run')} of a setting and seed that is there already: such runs count once, with their mean."
         )
+    apart = _unpaired(section)
+    if apart:
+        notes.append(
+            f"Runs of {'seed' if len(apart) == 1 else 'seeds'} {', '.join(map(str, apart[:12]))}{', ...' if len(apart) > 12 else ''} did not all start "
+            "from the same dense network: what differs between their settings holds that of the networks too."
+        )
     return notes
+
+
+def _unpaired(section: Section) -> list[int]:
+    """Seeds whose runs had dense networks of different accuracy or cost."""
+    dense: dict[int, set[tuple[float, int, int]]] = {}
+    for run in section.runs:
+        known = (round(run.dense["accuracy"], 6), run.dense["params"], run.dense["macs"])
+        dense.setdefault(run.seed, set()).add(known)
+    return sorted(seed for seed, networks in dense.items() if len(networks) > 1)
 
 
 def _absent(details: Sequence[Detail]) -> list[str]:

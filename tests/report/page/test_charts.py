@@ -49,6 +49,16 @@ def test_intervals_of_accuracy_do_not_stretch_a_chart_beyond_what_can_be(tmp_pat
     assert picture(chart).axes[0].get_ylim()[1] <= 1.01
 
 
+def test_milliseconds_of_two_devices_have_no_mean(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path / str(seed), seed=seed, latency=True)
+    assert any("latency" in c.key for c in cost_charts(section(tmp_path)))
+    figures = json.loads((tmp_path / "1" / "metrics.json").read_text())
+    figures["latency"]["machine"] = "another board"
+    (tmp_path / "1" / "metrics.json").write_text(json.dumps(figures))
+    assert not any("latency" in c.key for c in cost_charts(section(tmp_path)))
+
+
 def test_latency_has_a_chart_for_each_device(tmp_path):
     write_run(tmp_path / "0", latency=True)
     write_run(tmp_path / "1", latency=True, budget=0.7)

@@ -10,6 +10,7 @@ from easiedge.report.page.front import pareto_front
 from easiedge.report.page.influence import influences
 from easiedge.report.page.labels import series_labels
 from easiedge.report.page.scopes import scope_pairs
+from easiedge.report.page.section_page import _notes
 from easiedge.report.page.sections import sections_of
 from easiedge.report.page.settings import settings_of
 from easiedge.report.paired import holm, paired
@@ -143,6 +144,16 @@ def test_older_runs_of_well_known_data_join_those_that_say_what_they_had(tmp_pat
     del figures["contents"]
     path.write_text(json.dumps(figures))
     assert len(sections_of(find_runs(tmp_path).runs)) == 1
+
+
+def test_seeds_whose_dense_networks_differ_are_named(tmp_path):
+    write_study(tmp_path, seeds=3, budgets=(0.5,), methods=("easiedge",))
+    assert not any("same dense network" in note for note in _notes(section(tmp_path)))
+    path = tmp_path / "1" / "metrics.json"
+    figures = json.loads(path.read_text())
+    figures["dense"]["accuracy"] -= 0.01
+    path.write_text(json.dumps(figures))
+    assert any(note.startswith("Runs of seed 1 did not all start") for note in _notes(section(tmp_path)))
 
 
 @pytest.mark.parametrize("seed", range(20))
