@@ -18,8 +18,9 @@ from easiedge.compare.request import Request
 from easiedge.configuration import composed
 from easiedge.errors import EasiEdgeError
 from easiedge.projection.budget import FIELDS
+from easiedge.report.comparison_text import CONTROL
 
-CONTROL, CONTROL_NAME = "unpruned", "control"  # its preset, and what tables call it
+UNPRUNED = "unpruned"  # the control's preset
 QUIET = ("trainer.progress=false", "hydra/job_logging=file")
 NAME_LENGTH = 100
 
@@ -65,7 +66,7 @@ def plan(request: Request, folder: Path, overrides: Sequence[str]) -> Plan:
     found = []
     if request.control:
         nothing = [f"budget.{name}={0 if name == 'filters_removed' else 'null'}" for name in FIELDS]
-        own: tuple[str, ...] = (f"method={CONTROL}", *nothing, f"recipe.finetune.epochs={tuning['']}")
+        own: tuple[str, ...] = (f"method={UNPRUNED}", *nothing, f"recipe.finetune.epochs={tuning['']}")
         others = [o for o in overrides if not _key(o).startswith("budget.")]
         setting = Setting("", "", None)
         found += [_cell(setting, seed, "dense-trained-on", others, own, taken) for seed in request.seeds]
@@ -147,7 +148,7 @@ def _labelled(method: str, request: Request) -> list[tuple[str, tuple[str, ...]]
             f"compare.methods entry {method!r} sets what the comparison varies or shares: leave budget, seed, method, compare and hydra to "
             "it, and projection and scoring too, unless compare.scopes=[] and compare.criteria=[] leave them to each method"
         )
-    if label == CONTROL_NAME:
+    if label == CONTROL:
         raise EasiEdgeError(
             f"compare.methods entry {method!r} is called as the row of the dense network trained on: give it another name"
         )
