@@ -164,7 +164,7 @@ def _of_channels(
     example = inputs_of(next(iter(batches)))[:2]
     units = project(
         FilterScores(values, "weights"), chosen, budget=Budget(params_removed=ratio), scope=scope, model=network, example_inputs=example,
-        collapse="ignore",
+        ranking="per_cost", collapse="ignore",
     )  # fmt: skip
     return mask_of_units(network, chosen, units)
 
