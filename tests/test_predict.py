@@ -32,7 +32,7 @@ def whole(tmp_path_factory):
     for i in range(IMAGES):
         files.append(folder.parent / f"{i}.png")
         Image.fromarray(data.test.pixels[i, 0].numpy()).save(files[-1])
-    x = next(iter(data.test_dataloader()))[0][:IMAGES]
+    x = data.evaluation_batches("test")[0][0][:IMAGES]
     with torch.no_grad():
         return folder, [str(f) for f in files], net(x).softmax(1)
 

@@ -96,7 +96,7 @@ def test_it_exports_to_c_and_predicts(found, tmp_path, capsys):
     capsys.readouterr()
     assert run(["predict", str(found), str(tmp_path / "sample.png"), "--json"]) == 0
     network = easiedge.load(found / "pruned")
-    best = network(next(iter(data.test_dataloader()))[0][:1]).argmax(1)
+    best = network(data.evaluation_batches("test")[0][0][:1]).argmax(1)
     assert data.class_names[int(best)] in capsys.readouterr().out
 
 
