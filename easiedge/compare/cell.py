@@ -11,14 +11,12 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from easiedge.atomic import write_atomically
+from easiedge.compare.failure import FAILURE, write_failure
 from easiedge.pipeline import prune
-from easiedge.refusal import first_line, wrong_request
 from easiedge.training.resume.halt import stoppable
 
 log = logging.getLogger(__name__)
-FAILURE = "failed.txt"  # the reason in its first line, and BROKE in the second unless the request was wrong
-BROKE = "broke while running: run.log says where"
+CELLS = "cells"
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,18 @@ class Cell:
     name: str
     overrides: tuple[str, ...]
 
+    def home(self, study: Path) -> Path:
+        """Its directory."""
+        return study / CELLS / self.name
+
+    def has_figures(self, study: Path) -> bool:
+        """Whether it came to an end with its figures."""
+        return (self.home(study) / "metrics.json").exists()
+
+    def has_failed(self, study: Path) -> bool:
+        """Whether it wrote down why it has none."""
+        return (self.home(study) / FAILURE).exists()
+
     def __str__(self) -> str:
         """For people."""
         s = self.setting
@@ -79,8 +89,7 @@ def run_cell(cfg: DictConfig) -> None:
         with contextlib.redirect_stdout(printed), stoppable():  # in a worker of a launcher nobody listens yet
             prune(cfg)
     except Exception as error:
-        reason = wrong_request(error) or f"{type(error).__name__}: {first_line(error)}\n{BROKE}"
         log.exception("this cell failed")
         with contextlib.suppress(Exception):  # a full disk: the study sees that no figures are there
-            write_atomically(directory / FAILURE, reason + "\n")
+            write_failure(error, directory)
     log.info("%s", printed.getvalue())

@@ -1,11 +1,15 @@
-"""Why a cell gave nothing."""
+"""Why a cell gave nothing: written by the cell, read by the study."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from easiedge.compare.cell import BROKE, FAILURE
+from easiedge.atomic import write_atomically
+from easiedge.refusal import first_line, wrong_request
+
+FAILURE = "failed.txt"  # the reason in its first line, and BROKE in the second unless the request was wrong
+BROKE = "broke while running: run.log says where"
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,12 @@ class Failure:
 
     reason: str
     broke: bool
+
+
+def write_failure(error: Exception, home: Path) -> None:
+    """What ended the cell in ``home``."""
+    reason = wrong_request(error) or f"{type(error).__name__}: {first_line(error)}\n{BROKE}"
+    write_atomically(home / FAILURE, reason + "\n")
 
 
 def failure_of(home: Path) -> Failure:

@@ -16,11 +16,10 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from easiedge.compare.cell import FAILURE, Cell
+from easiedge.compare.cell import Cell
 from easiedge.quoted import quoted
 from easiedge.report.bar import Bar
 
-CELLS = "cells"
 LOCAL = ("hydra._internal.", "hydra_plugins.hydra_joblib_launcher.")
 POLL = 0.5  # seconds between two looks at the directories
 
@@ -60,7 +59,7 @@ class Launcher:
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.context, task_function=job, config=self.config
         )
-        jobs = [[*cell.overrides, f"hydra.sweep.subdir={quoted(Path(CELLS, cell.name))}"] for cell in cells]
+        jobs = [[*cell.overrides, f"hydra.sweep.subdir={quoted(cell.home(Path()))}"] for cell in cells]
         launcher.launch(jobs, initial_job_idx=0)
 
 
@@ -99,9 +98,8 @@ class Watch:
 
     def _count(self) -> None:
         for cell in list(self.waiting):
-            home = self.directory / CELLS / cell.name
-            failed = (home / FAILURE).exists()
-            if failed or (home / "metrics.json").exists():
+            failed = cell.has_failed(self.directory)
+            if failed or cell.has_figures(self.directory):
                 self.waiting.remove(cell)
                 self.failed += failed
                 self.bar.step(f"{cell}{f', {self.failed} failed' if self.failed else ''}")

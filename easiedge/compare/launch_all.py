@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
-from easiedge.compare.cell import FAILURE, Cell
-from easiedge.compare.launch import CELLS, Launcher
+from easiedge.compare.cell import Cell
+from easiedge.compare.launch import Launcher
 from easiedge.errors import EasiEdgeError
 
 
@@ -22,8 +21,9 @@ def launch_all(launcher: Launcher, cells: Sequence[Cell], job: Callable[[DictCon
     """
     left, waiting = list(cells), len(cells) + 1
     while not _stood(launcher, left, job) and launcher.local:
-        left = [cell for cell in left if not _ended(launcher, cell)]
-        begun = [cell for cell in left if _home(launcher, cell).exists()]
+        study = launcher.directory
+        left = [cell for cell in left if not (cell.has_figures(study) or cell.has_failed(study))]
+        begun = [cell for cell in left if cell.home(study).exists()]
         fresh = [cell for cell in left if cell not in begun]
         if not fresh:
             for cell in begun:
@@ -32,15 +32,6 @@ def launch_all(launcher: Launcher, cells: Sequence[Cell], job: Callable[[DictCon
         if len(fresh) == waiting:
             return  # it begins nothing any more
         left, waiting = [*fresh, *begun], len(fresh)
-
-
-def _home(launcher: Launcher, cell: Cell) -> Path:
-    return launcher.directory / CELLS / cell.name
-
-
-def _ended(launcher: Launcher, cell: Cell) -> bool:
-    home = _home(launcher, cell)
-    return (home / "metrics.json").exists() or (home / FAILURE).exists()
 
 
 def _stood(launcher: Launcher, cells: Sequence[Cell], job: Callable[[DictConfig], Any]) -> bool:

@@ -10,12 +10,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from easiedge.compare.cell import FAILURE, Cell, run_cell
+from easiedge.compare.cell import Cell, run_cell
 from easiedge.compare.cells import Plan, plan
-from easiedge.compare.failure import Failure, failure_of
+from easiedge.compare.failure import FAILURE, Failure, failure_of
 from easiedge.compare.fairness import check_fair, check_reachable
 from easiedge.compare.finished import check_settings, finished_metrics, trained_epochs
-from easiedge.compare.launch import CELLS, Launcher, Watch
+from easiedge.compare.launch import Launcher, Watch
 from easiedge.compare.launch_all import launch_all
 from easiedge.compare.request import Request, request_of
 from easiedge.configuration import composed
@@ -67,7 +67,7 @@ def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory
         check_reachable(asked)
     for cell in left:
         for stale in (FAILURE, "metrics.json"):
-            (directory / CELLS / cell.name / stale).unlink(missing_ok=True)
+            (cell.home(directory) / stale).unlink(missing_ok=True)
     _say(f"{len(planned.cells)} cells, {len(done)} of them finished before, in {directory}")
     try:
         with Watch(left, directory):
@@ -97,7 +97,7 @@ def _study(folder: Path, overrides: Sequence[str]) -> tuple[DictConfig, Path]:
 
 def _is_done(cell: Cell, asked: DictConfig, directory: Path) -> bool:
     """Whether its figures are there, whole; made with other settings they stop the study."""
-    home = directory / CELLS / cell.name
+    home = cell.home(directory)
     asked.seed = cell.seed  # all that seeds of a setting differ in
     try:
         if finished_metrics(home) is None:
@@ -142,7 +142,7 @@ def _results(cells: Sequence[Cell], directory: Path) -> tuple[list[Result], dict
     results: list[Result] = []
     failures: dict[str, Failure] = {}
     for cell in cells:
-        home, s = directory / CELLS / cell.name, cell.setting
+        home, s = cell.home(directory), cell.setting
         try:
             metrics = finished_metrics(home)
             if metrics is not None:

@@ -67,8 +67,10 @@ def mask_of(alive: Bool, groups: Sequence[FilterGroup]) -> FilterMask:
 class SingleScores:
     """Units of a group go in the order of their own scores; ties in the order of their position."""
 
-    def __init__(self, values: Array, starts: NDArray[np.int64], weighed: bool = True) -> None:
-        self.starts, self.weighed = starts, weighed
+    weighed = True
+
+    def __init__(self, values: Array, starts: NDArray[np.int64]) -> None:
+        self.starts = starts
         self.alive = np.ones(len(values), dtype=bool)
         self.values = values
         self.queues: list[NDArray[np.int64]] = []

@@ -105,13 +105,15 @@ def choose(
 
 def order_of(scores: FilterScores, groups: Sequence[FilterGroup], ranking: str = "auto") -> Order:
     """In which order the units of each group go: by the joint form where the scores have one."""
-    weighed = scores.are_losses if ranking == "auto" else ranking == "per_cost"
+    order = _order(scores, groups)
+    order.weighed = scores.are_losses if ranking == "auto" else ranking == "per_cost"
+    return order
+
+
+def _order(scores: FilterScores, groups: Sequence[FilterGroup]) -> Order:
     starts = starts_of(groups)
-    if scores.interaction is not None:
-        if scores.interaction.names != tuple(g.name for g in groups):
-            raise EasiEdgeError("joint scores must be projected with the groups they were made for, in the same order")
-        greedy = ReadjustedOrder if scores.interaction.readjust else JointOrder
-        order = greedy(scores.interaction, starts)
-        order.weighed = weighed
-        return order
-    return SingleScores(flat(scores, groups), starts, weighed)
+    if scores.interaction is None:
+        return SingleScores(flat(scores, groups), starts)
+    if scores.interaction.names != tuple(g.name for g in groups):
+        raise EasiEdgeError("joint scores must be projected with the groups they were made for, in the same order")
+    return (ReadjustedOrder if scores.interaction.readjust else JointOrder)(scores.interaction, starts)

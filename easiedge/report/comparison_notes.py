@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from easiedge.report.comparison_values import Difference, Result, Row
+from easiedge.report.paired import seeds_apart
 
-PAIRING_TOLERANCE = 1e-6  # accuracies of the same dense network, on other machines of a cluster perhaps
 APART = 0.1  # share of MACs by which rows at one budget may differ before it is said
 MATCHED = 0.005  # share by which more than the budget may go before it is said
 
@@ -39,10 +39,7 @@ def name_of(method: str, scope: str, budget: float | None) -> str:
 
 
 def _unpaired(results: Sequence[Result]) -> list[str]:
-    by_seed: dict[int, list[float]] = {}
-    for r in results:
-        by_seed.setdefault(r.seed, []).append(r.metrics["dense"]["accuracy"])
-    apart = [seed for seed, values in by_seed.items() if max(values) - min(values) > PAIRING_TOLERANCE]
+    apart = seeds_apart((r.seed, [r.metrics["dense"]["accuracy"]]) for r in results)
     if not apart:
         return []
     seeds = ", ".join(map(str, apart))

@@ -55,9 +55,11 @@ def _needed(table: TextTable, columns: Iterable[int], wrap: bool = True) -> int:
     total = 0
     for i in columns:
         cells = [table.head[i], *(row[i] for row in table.rows)]
+        widest = max(map(len, cells))
         if i == 0 and wrap:
-            cells = [word for cell in cells for word in cell.split()] + ["x" * min(LEAST, max(map(len, cells)))]
-        total += max(map(len, cells)) + BETWEEN
+            longest_word = max(len(word) for cell in cells for word in cell.split())
+            widest = max(longest_word, min(LEAST, widest))
+        total += widest + BETWEEN
     return total
 
 

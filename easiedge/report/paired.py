@@ -12,13 +12,14 @@ Holm's correction (Scandinavian Journal of Statistics 6, 1979) bounds the chance
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 CONFIDENCE = 0.95
+ALIKE = 1e-6  # accuracies of one dense network
 SAME = 1e-12  # of rounding: accuracies are ratios of whole numbers
 SINGLE = "one seed gives no spread: run more seeds for an interval"
 ASSUMPTIONS = (
@@ -106,6 +107,17 @@ def paired(a: Mapping[int, float], b: Mapping[int, float], confidence: float = C
     n = len(seeds)
     t = found.mean / (float(differences.std(ddof=1)) / math.sqrt(n))
     return PairedDifference(seeds, found, 2 * float(special.stdtr(n - 1, -abs(t))), _wilcoxon(differences), "")
+
+
+def seeds_apart(networks: Iterable[tuple[int, Sequence[float]]]) -> list[int]:
+    """Seeds whose runs did not all start from the same dense network, by (seed, figures of the network), in order.
+
+    Figures of one network agree up to ``ALIKE``, on other machines of a cluster perhaps.
+    """
+    by_seed: dict[int, list[Sequence[float]]] = {}
+    for seed, figures in networks:
+        by_seed.setdefault(seed, []).append(figures)
+    return sorted(s for s, found in by_seed.items() if any(max(f) - min(f) > ALIKE for f in zip(*found, strict=True)))
 
 
 def _wilcoxon(differences: np.ndarray) -> float | None:

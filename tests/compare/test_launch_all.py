@@ -2,8 +2,7 @@
 
 import pytest
 
-from easiedge.compare.cell import Cell, Setting
-from easiedge.compare.launch import CELLS
+from easiedge.compare.cell import CELLS, Cell, Setting
 from easiedge.compare.launch_all import launch_all
 
 

@@ -57,8 +57,12 @@ def setting_labels(settings: Sequence[Setting]) -> dict[Key, str]:
 
 def shorten(text: str) -> str:
     """At most ``LONGEST`` characters, without control characters."""
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return cut("".join(c if c.isprintable() else " " for c in text), LONGEST)
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or its beginning and an ellipsis: ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def numbered(labels: dict[Key, str]) -> dict[Key, str]:

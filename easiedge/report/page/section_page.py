@@ -13,7 +13,7 @@ from easiedge.report.page.influence_charts import influence_charts
 from easiedge.report.page.scope_charts import scope_chart, scope_rows
 from easiedge.report.page.scopes import ScopePair, scope_pairs
 from easiedge.report.page.sections import Section
-from easiedge.report.paired import SINGLE
+from easiedge.report.paired import SINGLE, seeds_apart
 
 MOST_ROWS = 200  # of a table that is not paged
 POINTS = 120_000  # of all curves of a page together
@@ -109,22 +109,15 @@ def _notes(section: Section) -> list[str]:
         notes.append(
             f"{_count(again, 'run')} of a setting and seed that is there already: such runs count once, with their mean."
         )
-    apart = _unpaired(section)
+    apart = seeds_apart(
+        (run.seed, [run.dense[name] for name in ("accuracy", "params", "macs")]) for run in section.runs
+    )
     if apart:
         notes.append(
             f"Runs of {'seed' if len(apart) == 1 else 'seeds'} {', '.join(map(str, apart[:12]))}{', ...' if len(apart) > 12 else ''} did not all start "
             "from the same dense network: what differs between their settings holds that of the networks too."
         )
     return notes
-
-
-def _unpaired(section: Section) -> list[int]:
-    """Seeds whose runs had dense networks of different accuracy or cost."""
-    dense: dict[int, set[tuple[float, int, int]]] = {}
-    for run in section.runs:
-        known = (round(run.dense["accuracy"], 6), run.dense["params"], run.dense["macs"])
-        dense.setdefault(run.seed, set()).add(known)
-    return sorted(seed for seed, networks in dense.items() if len(networks) > 1)
 
 
 def _absent(details: Sequence[Detail]) -> list[str]:

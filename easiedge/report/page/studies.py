@@ -9,6 +9,7 @@ from typing import Any
 from easiedge.errors import RunError
 from easiedge.report.comparison_record import comparison_of
 from easiedge.report.comparison_text import TextTable, heading, tables
+from easiedge.report.page.labels import cut
 from easiedge.report.page.links import link, shown
 from easiedge.report.runs.text import read_text
 
@@ -31,25 +32,21 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         known = comparison_of(read_text(path))
         rows, *differences = tables(known)
-        cut = [_cut(table) for table in (*differences, rows)]
-        notes, more = [_short(str(note)) for note in known.notes[:MOST_NOTES]], len(known.notes) - MOST_NOTES
+        shortened = [_first_rows(table) for table in (*differences, rows)]
+        notes, more = [cut(str(note), LONGEST) for note in known.notes[:MOST_NOTES]], len(known.notes) - MOST_NOTES
         return {
-            "heading": _short(heading(known)), "tables": cut, "notes": [*notes, *([f"and {more:,} notes more"] if more > 0 else [])]
+            "heading": cut(heading(known), LONGEST), "tables": shortened, "notes": [*notes, *([f"and {more:,} notes more"] if more > 0 else [])]
         }  # fmt: skip
     except (RunError, OSError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as error:
         return {"notes": [f"its tables are not shown: {' '.join(str(error).split())[:200]}"]}
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
-def _cut(table: TextTable) -> dict[str, Any]:
+def _first_rows(table: TextTable) -> dict[str, Any]:
     """The table for the template, with its first rows."""
     return {
-        "title": _short(table.title),
+        "title": cut(table.title, LONGEST),
         "head": [*table.head],
-        "rows": [[*map(_short, row)] for row in table.rows[:MOST_ROWS]],
+        "rows": [[cut(cell, LONGEST) for cell in row] for row in table.rows[:MOST_ROWS]],
         "more": max(len(table.rows) - MOST_ROWS, 0),
         "texts": table.texts,
     }

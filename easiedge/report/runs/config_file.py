@@ -47,7 +47,7 @@ def _by_sections(text: str) -> dict[str, Setting] | None:
     for section in sections:
         try:
             name, leaves, used = _section(section)
-        except (RunError, yaml.YAMLError, ValueError, RecursionError):
+        except RunError:
             return None
         left -= used
         if left < 0 or name in names:
@@ -58,20 +58,23 @@ def _by_sections(text: str) -> dict[str, Setting] | None:
 
 
 @lru_cache(maxsize=4096)
-def _section(text: str) -> tuple[str, tuple[tuple[str, Setting], ...], int]:
+def _section(text: str) -> tuple[str, Mapping[str, Setting], int]:
     """Name, values by dotted names, and their number, of a mapping with one key."""
     found = _loaded(text, "")
     if len(found) != 1:
         raise RunError("more than one section")
-    left = [MOST]
-    leaves = tuple((_whole(name)[:LONGEST], value) for name, value in _leaves(found, "", 0, left, ""))
-    return str(next(iter(found))), leaves, MOST - left[0]
+    return str(next(iter(found))), *_flat(found, "")
 
 
 def _whole_file(text: str, name: str) -> dict[str, Setting]:
+    return _flat(_loaded(text, name), name)[0]
+
+
+def _flat(found: Mapping[Any, Any], name: str) -> tuple[dict[str, Setting], int]:
+    """Values by dotted names, and how many there are with those in lists."""
     left = [MOST]
-    flat = dict(_leaves(_loaded(text, name), "", 0, left, name))
-    return {_whole(key)[:LONGEST]: value for key, value in flat.items()}
+    leaves = dict(_leaves(found, "", 0, left, name))
+    return {_whole(key)[:LONGEST]: value for key, value in leaves.items()}, MOST - left[0]
 
 
 def _loaded(text: str, name: str) -> Mapping[Any, Any]:

@@ -69,8 +69,6 @@ def name_of(values: Mapping[str, Any], name: str) -> str:
     value = _present(values, name)
     if not isinstance(value, str) or not value.strip():
         raise RunError(f"{name} is {_kind(value)}, not a name")
-    if not value.isascii() and value != value.encode("utf-8", "replace").decode():
-        raise RunError(f"{name} holds half a character")
     if len(value) > LONGEST:
         raise RunError(f"{name} is longer than {LONGEST} characters")
     return value
