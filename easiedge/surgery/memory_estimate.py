@@ -130,7 +130,9 @@ def _of_an_image(model: nn.Module, groups: Sequence[FilterGroup], batches: Seque
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights and tensor.shape[:1] == example.shape[:1]:
             seen[storage.data_ptr()] = max(seen.get(storage.data_ptr(), 0), tensor.nbytes)
-        return tensor
+        return (
+            tensor.detach()
+        )  # its memory stays its own; with the graph behind a saved output nothing would ever be freed
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         for passed in gated_batches(model, groups, [example], "memory"):

@@ -14,6 +14,7 @@ import easiedge
 from easiedge.data.image_folder import ImageFolder
 from easiedge.scoring.score_store import SharedScores
 from easiedge.store import Store
+from easiedge.surgery.memory_estimate import memory_estimate
 from easiedge.training.admm_callback import ADMMCallback
 from easiedge.training.fit import fit
 from easiedge.training.recipe import Recipe
@@ -70,6 +71,9 @@ def repeats():
             model, groups, batches, budget=BUDGET, chunk=0.5, compensation="least_squares"
         ),
         "compensate": lambda: easiedge.compensate(model, groups, mask, batches),
+        "memory estimate": lambda: memory_estimate(
+            model, groups, batches, "joint_information_gain", {}, fit=True, positions=4
+        ),
         "shrink": lambda: easiedge.shrink(model, groups, mask, x),
         "save and load": saved,
         "shared scores": kept,
