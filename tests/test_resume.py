@@ -19,7 +19,7 @@ from easiedge.run_lock import locked
 pytestmark = pytest.mark.usefixtures("elsewhere")
 QUICK = [
     "logger=none", "trainer.progress=false", "recipe.train.epochs=3", "recipe.finetune.epochs=2", "schedule.iterations=2", "calibration.images=128",
-    "checkpoints.share=1000", "checkpoints.least_seconds=0", "+trainer.options.limit_train_batches=8",
+    "checkpoints.share=1000", "checkpoints.least_seconds=0", "+trainer.options.limit_train_batches=4",
 ]  # fmt: skip
 
 
