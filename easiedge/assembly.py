@@ -276,7 +276,7 @@ def make_selection(cfg: DictConfig) -> Selection:
         round_to=cfg.projection.round_to, collapse=cfg.projection.collapse,
         collapse_share=cfg.projection.collapse_share,
         compensation="least_squares" if fit else None, ridge=cfg.compensation.ridge,
-        positions=cfg.compensation.positions, interleaved=cfg.compensation.interleaved,
+        positions=cfg.compensation.positions, interleaved=cfg.compensation.interleaved, rebase=cfg.compensation.rebase,
     )  # fmt: skip
 
 

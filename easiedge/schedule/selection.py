@@ -35,6 +35,7 @@ class Selection:
         compensation: ``"least_squares"`` or None.
         ridge, positions: of the compensation.
         interleaved: refit after each chunk too, so that the next one is chosen in a network that works, and not only at the end.
+        rebase: give batch norms the statistics of the refitted network, so that training starts from what was refitted.
         ranking: of units whose costs differ, as in `easiedge.project`.
         min_units, max_ratio, round_to: floors of the projection.
         latency: milliseconds on a device, for a budget that limits them.
@@ -52,6 +53,7 @@ class Selection:
     ridge: float = 1e-3
     positions: int = 32
     interleaved: bool = True
+    rebase: bool = True
     ranking: str = "auto"
     min_units: int | Mapping[str, int] = 1
     max_ratio: float = 1.0
@@ -118,7 +120,7 @@ class Selection:
         """The network with refitted weights (a copy), and the same shrunk; without compensation the weights are as they were."""
         if self.compensation != "least_squares":
             return copy.deepcopy(network), shrink(network, groups, mask, inputs_of(batches[0])[:2])
-        session = Compensation(network, groups, batches, ridge=self.ridge, positions=self.positions)
+        session = Compensation(network, groups, batches, ridge=self.ridge, positions=self.positions, rebase=self.rebase)
         fitted, compact = session.compensated(mask)
         same_network(fitted)
         same_network(compact)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.filter_groups import analyse
@@ -25,6 +26,7 @@ from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.equivalence import prove_equivalence
 from easiedge.surgery.least_squares import LeastSquares
 from easiedge.surgery.places import Place, before_sum, find_places
+from easiedge.surgery.rebase_norms import rebase_norms
 from easiedge.surgery.replay import Replay
 from easiedge.surgery.reuse import Known
 from easiedge.surgery.shrink import cut, kept_channels
@@ -61,6 +63,7 @@ def compensate(
     positions: int = 32,
     seed: int = 0,
     memory: float = MEMORY,
+    rebase: bool = True,
 ) -> nn.Module:
     """A copy of ``model`` whose kept weights are refitted; masked or shrunk, it loses less than ``model`` does.
 
@@ -81,11 +84,14 @@ def compensate(
         positions: output positions per image and layer that are compared.
         seed: of the choice of positions.
         memory: bytes to keep between layers.
+        rebase: give batch norms the statistics of the refitted network, which says the same then (`easiedge.surgery.rebase_norms`).
 
     Raises:
         EasiEdgeError: no batches, a loader that gives other images in each pass, or a mask that does not fit.
     """
-    session = Compensation(model, groups, batches, ridge=ridge, positions=positions, seed=seed, memory=memory)
+    session = Compensation(
+        model, groups, batches, ridge=ridge, positions=positions, seed=seed, memory=memory, rebase=rebase
+    )
     return session.compensated(mask)[0]
 
 
@@ -106,9 +112,10 @@ class Compensation:
         positions: int = 32,
         seed: int = 0,
         memory: float = MEMORY,
+        rebase: bool = True,
     ) -> None:
         check_fit(ridge, positions)
-        self.model, self.groups, self.ridge, self.memory = model, list(groups), ridge, memory
+        self.model, self.groups, self.ridge, self.memory, self.rebase = model, list(groups), ridge, memory, rebase
         if not isinstance(batches, Calibration):
             batches = Calibration(batches, memory / 4, "least_squares compensation")
         self.calibration = batches
@@ -133,6 +140,8 @@ class Compensation:
     def compensated(self, mask: FilterMask) -> tuple[nn.Module, fx.GraphModule]:
         """The refitted copy of the model, and the same as a shrunk network, proved to agree."""
         compact = self.shrink(mask)
+        if self.rebase:
+            rebase_norms(compact, self.calibration)
         fitted = self._widen(compact, kept_channels(self.walk, self.groups, mask))
         prove_equivalence(fitted, self.groups, mask, compact, [(self.example,)])
         return fitted, compact
@@ -199,8 +208,9 @@ class Compensation:
         with torch.no_grad():
             for place in self.places:
                 _put_back(small[place.layer], full[place.layer], keep, place.layer)
-                if place.norm is not None:
-                    _put_back(small[place.norm], full[place.norm], keep, place.norm)
+            norms = {place.norm for place in self.places if place.norm is not None}
+            for name in sorted(norms | {n for n, m in small.items() if self.rebase and isinstance(m, _BatchNorm)}):
+                _put_back(small[name], full[name], keep, name)
         return fitted
 
 

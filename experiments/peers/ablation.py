@@ -38,6 +38,7 @@ ONE_SHOT = {
     "no ADMM, single units": "one_shot scoring=taylor_information_gain",
     "no ADMM, no refit": "one_shot compensation=none",
     "no ADMM, refit at the end only": "one_shot compensation.interleaved=false",
+    "no ADMM, norms not rebased": "one_shot compensation.rebase=false",
     "no ADMM, choice not for the refit": "one_shot compensation.readjust=0",
     "no ADMM, no tutor": "one_shot recipe.finetune.distillation=0",
     "no ADMM, norms not measured anew": "one_shot ++recipe.finetune.young_norms=false",
