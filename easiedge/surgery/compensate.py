@@ -208,9 +208,9 @@ class Compensation:
         with torch.no_grad():
             for place in self.places:
                 _put_back(small[place.layer], full[place.layer], keep, place.layer)
-            norms = {place.norm for place in self.places if place.norm is not None}
-            for name in sorted(norms | {n for n, m in small.items() if self.rebase and isinstance(m, _BatchNorm)}):
-                _put_back(small[name], full[name], keep, name)
+            for name, module in small.items():
+                if isinstance(module, _BatchNorm):
+                    _put_back(module, full[name], keep, name)
         return fitted
 
 
