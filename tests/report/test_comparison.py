@@ -15,6 +15,7 @@ from easiedge.errors import RunError
 from easiedge.report.comparison import comparison
 from easiedge.report.comparison_csv import differences_csv, rows_csv
 from easiedge.report.comparison_files import as_markdown, markdown
+from easiedge.report.comparison_forest import forest_figure
 from easiedge.report.comparison_latex import as_latex, latex
 from easiedge.report.comparison_picture import draw_comparison
 from easiedge.report.comparison_record import as_json, comparison_of
@@ -238,6 +239,27 @@ def test_pictures_are_drawn_for_any_number_of_methods(tmp_path):
     one = {("m", "global", 0.5): [0.9]}
     assert draw_comparison(comparison(results(one), ABOUT | {"by": "latency_ms_max"}, {}), tmp_path / "d")
     assert draw_comparison(comparison(results({("", "", None): [0.9]}), ABOUT, {}), tmp_path / "e") == []
+
+
+def test_many_methods_in_one_scope_each_stand_one_below_the_other(tmp_path):
+    scores = {("", "", None): [0.91, 0.92]} | {
+        (f"method number {i}, $of$ so many words that one line does not hold them", "global" if i % 2 else "layerwise", b): [0.9 - 0.01 * i, 0.9]
+        for i in range(7)
+        for b in (0.3, 0.5)
+    }  # fmt: skip
+    found = comparison(results(scores), ABOUT, {})
+    figure = forest_figure(found)
+    panels = figure.axes
+    assert [axes.get_title() for axes in panels] == ["filters removed: 30 %", "filters removed: 50 %"]
+    assert [label.get_text().split(",")[0] for label in panels[0].get_yticklabels()] == [
+        f"method number {i}" for i in range(7)
+    ]
+    assert panels[0].get_ylim()[0] > panels[0].get_ylim()[1]  # the first on top
+    for axes in panels:
+        points = {line.get_ydata()[0]: line.get_xdata()[0] for line in axes.lines if line.get_marker() in ("o", "s")}
+        assert points == pytest.approx({i: 50 * (0.9 - 0.01 * i + 0.9) for i in range(7)})
+        assert axes.get_xlim()[1] <= 100.5
+    assert [p.name for p in draw_comparison(found, tmp_path / "c")] == ["c.png", "c.svg"]
 
 
 def test_what_is_saved_comes_back(found):
