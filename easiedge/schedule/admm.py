@@ -37,6 +37,8 @@ class Admm:
         rho: strength of the penalty at the start.
         policy: how rho changes; constant by default.
         dual: share of the dual that is kept from one iteration to the next: 1 is plain ADMM, 0 the quadratic penalty alone.
+        dual_in_scores: score the network at W + U and not at W. With an L2 magnitude and the whole dual that is classic ADMM's Euclidean projection.
+        start: where each W-step starts, from 0, the weights as the last one left them, up to 1, what the Z-step made of them (excluded).
         stopping: when to stop before that: by default as soon as at most 1 % of the gates flip. The mask is settled then, and the epochs that
             are left train the smaller network, faster and with nothing that pulls at its weights.
         chunk: share that goes between two expansions of the Z-steps' selection; coarser than a single selection's, since
@@ -47,9 +49,11 @@ class Admm:
 
     iterations: int = 3
     epochs_per_iteration: int = 1
-    rho: float = 1.0
+    rho: float = 0.1
     policy: RhoPolicy | None = None
     dual: float = 0.0
+    dual_in_scores: bool = False
+    start: float = 0.9
     stopping: Stopping | None = None
     chunk: float = 0.2
     readjust: float = 0.0
@@ -72,8 +76,13 @@ class Admm:
             raise EasiEdgeError(
                 f"schedule.dual={self.dual} is outside [0, 1]: 1 is plain ADMM, 0 the quadratic penalty alone"
             )
-        if not isinstance(self.refit, bool):
-            raise EasiEdgeError(f"schedule.refit={self.refit} must be true or false")
+        if not is_number(self.start) or not 0.0 <= self.start < 1.0:
+            raise EasiEdgeError(
+                f"schedule.start={self.start} is outside [0, 1): 0 leaves the weights as they are, 0.9 is near the pruned ones"
+            )
+        for name in ("dual_in_scores", "refit"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise EasiEdgeError(f"schedule.{name}={value} must be true or false")
         for name, kind in (("policy", "rho"), ("stopping", "rule")):
             value = getattr(self, name)
             if value is not None and not (callable(value) if name == "policy" else isinstance(value, Stopping)):
@@ -120,6 +129,8 @@ class Admm:
             rho=self.rho,
             policy=self.policy or ConstantRho(),
             dual=self.dual,
+            dual_in_scores=self.dual_in_scores,
+            start=self.start,
             epochs_per_iteration=self.epochs_per_iteration,
             stopping=self.stopping or SETTLED,
             masked_accuracy=masked_accuracy,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning import Callback
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from easiedge.admm import (
@@ -46,6 +47,11 @@ class ADMMCallback(Callback):
     ``rho (W - Z + U)`` joins the loss's, before the trainer clips gradients.  After every ``epochs_per_iteration`` epochs:
     a new mask, Z-step, U-step, residuals, rho.
 
+    A W-step minimises ``f(W) + rho / 2 ||W - Z + U||^2`` by so many steps and no more, so it matters where they start.  With
+    ``start`` s that is ``W + s (Z - W)``: the way to Z need not be trained, so that a small rho is enough and training is free to
+    improve what stays.  Below 1 what the mask removes is small and not zero: its norms' scales have their full slope, and it can
+    come back.
+
     Args:
         groups: the units, found on the network.
         choose: the projection: network to mask.
@@ -53,11 +59,13 @@ class ADMMCallback(Callback):
         rho: the penalty's strength at the start.
         policy: how rho changes.
         dual: share of the dual that is kept from one iteration to the next, as in `easiedge.admm.step`.
+        dual_in_scores: ``choose`` sees the network at ``W + U``, whose largest norms ADMM's Euclidean projection keeps, and not at W.
+        start: of each W-step: from 0, the weights as they are, up to 1, ``Z``, excluded.
         epochs_per_iteration: epochs of one W-step.
         stopping: when to stop; the trainer's ``max_epochs`` bounds it too.
         masked_accuracy: accuracy in [0, 1] of the network with a mask applied, logged each iteration.
         refit: a copy of the network whose kept weights do without what the mask removes (closed-form compensation); Z takes
-            its kept rows from it.  None: Z is the plain projection.
+            its kept rows from it, and a W-step with a ``start`` the parameters that no unit owns.  None: Z is the plain projection.
         renew: called with the trained network before it is validated and before each Z-step, to measure the statistics of its norms anew.
 
     Attributes:
@@ -74,6 +82,8 @@ class ADMMCallback(Callback):
         rho: float = 0.1,
         policy: RhoPolicy | None = None,
         dual: float = 1.0,
+        dual_in_scores: bool = False,
+        start: float = 0.0,
         epochs_per_iteration: int = 1,
         stopping: Stopping | None = None,
         masked_accuracy: Callable[[nn.Module, FilterMask], float] | None = None,
@@ -87,7 +97,13 @@ class ADMMCallback(Callback):
         self.network = network
         self.rho = rho
         self.policy: RhoPolicy = policy or ConstantRho()
+        if not 0.0 <= start < 1.0:
+            raise TrainingError(
+                f"start={start} is outside [0, 1): at 1 what is removed would be dead, so that training could not bring it back"
+            )
         self.dual = dual
+        self.dual_in_scores = dual_in_scores
+        self.start = start
         self.epochs_per_iteration = epochs_per_iteration
         self.stopping = stopping or Stopping()
         self.masked_accuracy = masked_accuracy
@@ -124,7 +140,9 @@ class ADMMCallback(Callback):
             self.state = self.state.like(W)
             return
         mask = self._choose(trainer, network)
-        self.state = initial_state(W, mask, self.rho, self._gated, self._refitted(network, mask))
+        fitted = self._refitted(network, mask)
+        self.state = initial_state(W, mask, self.rho, self._gated, fitted)
+        self._begin(W, fitted)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
@@ -147,7 +165,8 @@ class ADMMCallback(Callback):
         self._epochs += 1
         if self._epochs < self.epochs_per_iteration:
             return
-        record = self._iterate(trainer, self._network(pl_module))
+        network = self._network(pl_module)
+        record, fitted = self._iterate(trainer, network)
         figures = {name: float(value) for name, value in record.items() if value is not None}
         figures["filters_removed"] = self.mask.share_removed()
         pl_module.log_dict(
@@ -157,6 +176,8 @@ class ADMMCallback(Callback):
         if (reason := self.stopping.reason(self.state.history)) is not None:
             log.info("ADMM stops after %d iterations: %s", self.state.iteration, reason)
             trainer.should_stop = True
+        elif trainer.max_epochs is None or not 0 <= trainer.max_epochs <= trainer.current_epoch + 1:
+            self._begin(dict(network.named_parameters()), fitted)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Epochs that did not fill an iteration end in a Z- and U-step too, so that the mask is the trained network's."""
@@ -177,7 +198,21 @@ class ADMMCallback(Callback):
             self._epochs = int(state_dict["epochs"])
             self.selecting = float(state_dict.get("selecting", 0.0))
 
-    def _iterate(self, trainer: pl.Trainer, network: nn.Module) -> Record:
+    @torch.no_grad()
+    def _begin(self, W: Mapping[str, nn.Parameter], fitted: Mapping[str, Tensor] | None) -> None:
+        """Move the weights to where the next W-step starts."""
+        assert self.state is not None
+        if self.start == 0.0:
+            return
+        for name, weight in W.items():
+            towards = weight if fitted is None or not weight.requires_grad else fitted[name]
+            if name in self._gated:
+                owned, Z = self._gated[name].owned(weight), self.state.Z[name]
+                towards = Z if owned is None else torch.where(owned.bool(), Z, towards)
+            weight.lerp_(towards, self.start)
+        self._renewed = False
+
+    def _iterate(self, trainer: pl.Trainer, network: nn.Module) -> tuple[Record, dict[str, Tensor] | None]:
         """One Z-, U- and rho-step on the network's weights; the state is replaced only by one that is finite."""
         before = self.state
         assert before is not None
@@ -189,7 +224,8 @@ class ADMMCallback(Callback):
             )
         self._renew(network)
         mask = self._choose(trainer, network)
-        after = step(before, W, mask, self._gated, self._refitted(network, mask), self.dual)
+        fitted = self._refitted(network, mask)
+        after = step(before, W, mask, self._gated, fitted, self.dual)
         primal, dual, accuracy = told(
             (
                 primal_residual(W, after.Z, self._gated),
@@ -216,7 +252,7 @@ class ADMMCallback(Callback):
             record["flipped"],
             shown,
         )
-        return record
+        return record, fitted
 
     def _renew(self, network: nn.Module) -> None:
         """Measure the statistics anew, once after the same step."""
@@ -227,21 +263,30 @@ class ADMMCallback(Callback):
     def _choose(self, trainer: pl.Trainer, network: nn.Module) -> FilterMask:
         """The mask of the current weights, checked, and the same on every process."""
         with self._selects(), evaluating(network), torch.enable_grad():
-            mask = self.choose(network)
+            mask = self.choose(self._scored(network))
         mask = told(trainer.strategy.broadcast(mask))  # of Lightning's processes, or of easiedge's
         mask.check(self.groups)
         return FilterMask({name: keep.cpu() for name, keep in mask.keep.items()})
 
-    def _refitted(self, network: nn.Module, mask: FilterMask) -> dict[str, torch.Tensor] | None:
+    def _scored(self, network: nn.Module) -> nn.Module:
+        """What is chosen from: the network, or a copy of it at ``W + U``."""
+        if not self.dual_in_scores or self.state is None:
+            return network
+        shifted = copy.deepcopy(network)
+        W = dict(shifted.named_parameters())
+        with torch.no_grad():
+            for name in self._gated:
+                W[name].add_(self.state.U[name])  # zero on rows that no unit owns
+        return shifted
+
+    def _refitted(self, network: nn.Module, mask: FilterMask) -> dict[str, Tensor] | None:
         """The refitted parameters, laid out as the network's own."""
         if self.refit is None:
             return None
         with self._selects():
             fitted = dict(same_network(self.refit(network, mask)).named_parameters())
         W = dict(network.named_parameters())
-        return {
-            name: torch.empty_like(W[name], requires_grad=False).copy_(fitted[name].detach()) for name in self._gated
-        }
+        return {name: torch.empty_like(W[name], requires_grad=False).copy_(fitted[name].detach()) for name in W}
 
     @contextmanager
     def _selects(self) -> Iterator[None]:

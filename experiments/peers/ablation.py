@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from run import SHORT, compare, torch_pruning
+from run import SHARED, SHORT, compare, torch_pruning
 
 LR = 0.02  # of fine-tuning in the recipes of CIFAR-10
 WHOLE = "schedule.stopping.unchanged=99"  # W-steps until the last, settled or not
@@ -19,9 +19,13 @@ ADMM = {
     "five iterations": "easiedge schedule.iterations=5",
     "iterations of two epochs": "easiedge schedule.epochs_per_iteration=2",
     "to the last iteration": f"easiedge {WHOLE}",
-    "rho 0.1": "easiedge schedule.rho=0.1",
-    "rho 5": "easiedge schedule.rho=5",
-    "rho 0.5, 1, 2": f"easiedge schedule.rho=0.5 schedule.policy._target_=easiedge.admm.IncreasingRho {WHOLE}",
+    "W-steps from where the last one ended": "easiedge schedule.start=0",
+    "the same, rho 1": "easiedge schedule.start=0 schedule.rho=1",
+    "the same, full dual": f"easiedge schedule.start=0 schedule.rho=1 schedule.dual=1 {WHOLE}",
+    "W-steps from half-way to Z": "easiedge schedule.start=0.5",
+    "rho 0.01": "easiedge schedule.rho=0.01",
+    "rho 1": "easiedge schedule.rho=1",
+    "rho 0.05, 0.1, 0.2": f"easiedge schedule.rho=0.05 schedule.policy._target_=easiedge.admm.IncreasingRho {WHOLE}",
     "rho balanced": f"easiedge schedule.dual=1 schedule.policy._target_=easiedge.admm.ResidualBalancing {WHOLE}",
     "full dual": f"easiedge schedule.dual=1 {WHOLE}",
     "penalty draws to the weights, not to the refitted ones": "easiedge schedule.refit=false",
@@ -29,8 +33,12 @@ ADMM = {
     "readjusted in the loop": "easiedge schedule.readjust=0.1",
     "single units": "easiedge scoring=taylor_information_gain",
     "no refit": "easiedge compensation=none",
-    "no tutor in the iterations": "easiedge ++recipe.admm.distillation=0",
-    "no tutor": "easiedge recipe.finetune.distillation=0 ++recipe.admm.distillation=0",
+    "learning rate of the W-steps falls": "easiedge ++recipe.admm.schedule=cosine",
+    "W-steps at twice the learning rate": "easiedge recipe.admm.lr=0.02",
+    "two iterations, readjusted": "easiedge schedule.iterations=2 schedule.readjust=0.1",
+    "two iterations, readjusted, twice the learning rate": "easiedge schedule.iterations=2 schedule.readjust=0.1 recipe.admm.lr=0.02",
+    "a tutor in fine-tuning": "easiedge recipe.finetune.distillation=0.5",
+    "a tutor": "easiedge recipe.finetune.distillation=0.5 ++recipe.admm.distillation=0.5",
 }
 ONE_SHOT = {
     "no ADMM": "one_shot",
@@ -40,7 +48,7 @@ ONE_SHOT = {
     "no ADMM, refit at the end only": "one_shot compensation.interleaved=false",
     "no ADMM, norms not rebased": "one_shot compensation.rebase=false",
     "no ADMM, choice not for the refit": "one_shot compensation.readjust=0",
-    "no ADMM, no tutor": "one_shot recipe.finetune.distillation=0",
+    "no ADMM, a tutor": "one_shot recipe.finetune.distillation=0.5",
     "no ADMM, norms not measured anew": "one_shot ++recipe.finetune.young_norms=false",
     "no ADMM, half the learning rate": f"one_shot recipe.finetune.lr={0.5 * LR:g}",
     "no ADMM, twice the learning rate": f"one_shot recipe.finetune.lr={2 * LR:g}",
@@ -48,13 +56,21 @@ ONE_SHOT = {
     "L1 layerwise, our refit": "one_shot scoring=l1_magnitude projection=layerwise",
     "Torch-Pruning Taylor, our refit": torch_pruning("taylor").replace(" compensation=none", ""),
 }
+REFITTED = "iterative compensation=least_squares schedule.epochs=${recipe.admm.epochs}"
+ITERATIVE = {
+    "removed in three steps": f"{REFITTED} scoring=joint_information_gain schedule.steps=3",
+    "removed in six steps": f"{REFITTED} scoring=joint_information_gain schedule.steps=6",
+    "removed in ten steps": f"{REFITTED} scoring=joint_information_gain schedule.steps=10",
+    "removed in six steps, single units": f"{REFITTED} schedule.steps=6",
+    "removed in six steps, no refit": "iterative scoring=joint_information_gain schedule.epochs=${recipe.admm.epochs} schedule.steps=6",
+}
 
 
 def asked() -> list[str]:
     """Overrides of ``easiedge compare``."""
-    methods = ",".join(f"'{name}: {own}'" for name, own in (ADMM | ONE_SHOT).items())
+    methods = ",".join(f"'{name}: {own}'" for name, own in (ADMM | ONE_SHOT | ITERATIVE).items())
     varied = "compare.varied=[recipe.finetune.distillation,recipe.finetune.lr,recipe.finetune.young_norms]"
-    return [f"compare.methods=[{methods}]", "compare.scopes=[]", "compare.seeds=3", varied]
+    return [f"compare.methods=[{methods}]", *SHARED, varied]
 
 
 def main(*overrides: str) -> int:

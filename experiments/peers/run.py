@@ -2,7 +2,8 @@
 
     python experiments/peers/run.py STUDY hydra.run.dir=DIR data.root=... weights=... [more overrides]
 
-STUDY is one of those below, or with ``_short`` behind it for two processor cores; what follows goes to ``easiedge compare``.  The same command goes on after a stop.
+STUDY is one of those below, or with ``_short`` behind it for two processor cores, or with ``_reg`` behind that to choose the strength of sparse
+training on validation data; what follows goes to ``easiedge compare``.  The same command goes on after a stop.
 """
 
 from __future__ import annotations
@@ -13,30 +14,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-REG = 0.1  # of sparse training
-BRIEF = "_short"
+REGS = (1e-4, 5e-4, 2e-3, 1e-2)
+"""Strengths of sparse training to choose from; Torch-Pruning's examples take 5e-4 or 1e-4."""
+REG = 5e-4
+BRIEF, STRENGTHS = "_short", "_reg"
+EPOCHS = 12
+"""Of every method after the dense network: said, so that a method more or less changes nothing for the others."""
 TORCH_PRUNING = "schedule._target_=rivals.torch_pruning.TorchPruning"
 
 OURS = {
     "easiedge": "easiedge",
     "joint one-shot": "one_shot",
     "single one-shot": "one_shot scoring=taylor_information_gain",
+    "joint iterative": "iterative scoring=joint_information_gain compensation=least_squares schedule.steps=6 schedule.epochs=${recipe.admm.epochs}",
 }
 LAYERWISE = "compensation=none projection=layerwise"
 CLASSICS = {
-    "iterative Taylor": "iterative scoring=taylor_2017 schedule.steps=10 schedule.epochs=${recipe.admm.epochs} projection.max_ratio=0.9",
+    "iterative Taylor": "iterative scoring=taylor_2017 schedule.steps=6 schedule.epochs=${recipe.admm.epochs} projection.max_ratio=0.9",
     "FPGM": f"one_shot scoring=geometric_median {LAYERWISE}",
     "HRank": f"one_shot scoring=hrank {LAYERWISE}",
     "L1 layerwise": f"one_shot scoring=l1_magnitude {LAYERWISE}",
-    "classic ADMM": f"easiedge scoring=l1_magnitude {LAYERWISE} schedule.dual=1 schedule.chunk=1 schedule.stopping.unchanged=99",
+    "classic ADMM": f"easiedge scoring=l1_magnitude {LAYERWISE} schedule.dual=1 schedule.dual_in_scores=true schedule.start=0 schedule.rho=1 schedule.chunk=1 "
+    "schedule.stopping.unchanged=99",
 }
 
 
 def torch_pruning(importance: str, scope: str = "global", sparse: float = 0.0) -> str:
     """Torch-Pruning's importance, as a method of ``easiedge compare``; ``sparse`` is the strength of sparse training before.
 
-    Three W-steps' length of it, without weight decay, as in its own examples; these train 100 epochs with 5e-4, and the strength grows
-    here as training is shorter.
+    Three W-steps' length of it, without weight decay, as in its own examples.
     """
     named = f"one_shot compensation=none {TORCH_PRUNING} +schedule.importance={importance} +schedule.scope={scope}"
     if not sparse:
@@ -60,32 +66,46 @@ ALIKE = {"resnet56": {"Torch-Pruning magnitude isomorphic"}}
 """Methods that a study leaves out, since they do there what another does: with ResNet's streams left alone all groups are isomorphic."""
 RESNET56 = (
     "data=cifar10", "model=resnet56", "data.mean=[0.485,0.456,0.406]", "data.std=[0.229,0.224,0.225]",
-    "compare.by=macs_removed", "compare.budgets=[0.5,0.72]",
+    "compare.by=macs_removed", "compare.budgets=[0.5,0.72]", 'groups.include=["layer*.conv1"]',
 )  # fmt: skip
+"""The residual streams stay whole for everyone: Torch-Pruning cannot follow them."""
 VGG16 = ("data=cifar10", "model=vgg16")
 STUDIES = {
     "resnet56": RESNET56,
     "vgg16": (*VGG16, "compare.by=macs_removed", "compare.budgets=[0.58,0.78]"),
     "vgg16_filters": (*VGG16, "compare.by=filters_removed", "compare.budgets=[0.8]"),
-    "digits": ("compare.by=macs_removed", "compare.budgets=[0.5,0.8]"),
+    "digits": ("compare.by=macs_removed", "compare.budgets=[0.5,0.8]", "compare.epochs=60"),
 }
 SHARED = (
-    "compare.scopes=[]", "compare.seeds=3", "recipe.finetune.distillation=0", "++recipe.admm.distillation=0",
+    f"compare.epochs={EPOCHS}", "compare.scopes=[]", "compare.seeds=3", "recipe.finetune.distillation=0", "++recipe.admm.distillation=0",
 )  # fmt: skip
 """No tutor for anyone: what it is worth stands in the ablation."""
 SHORT = (
     "+trainer.options.limit_train_batches=0.05", "+trainer.options.limit_val_batches=0.2", "masked_test=false",
-    "calibration.images=512",
+    "calibration.images=512", "logger=none",
 )  # fmt: skip
 """An epoch is a twentieth of one, for two processor cores in place of a GPU."""
 
 
+def methods(study: str) -> dict[str, str]:
+    """What a study compares, as methods of ``easiedge compare``."""
+    if study.endswith(STRENGTHS):
+        sparse = ("group_norm", "bn_scale")
+        return {
+            f"{importance}, sparse training {reg:g}": torch_pruning(importance, sparse=reg)
+            for importance in sparse
+            for reg in REGS
+        }
+    alike = ALIKE.get(study.removesuffix(BRIEF), ())
+    return {name: own for name, own in (OURS | PEERS | CLASSICS).items() if name not in alike}
+
+
 def asked(study: str) -> list[str]:
-    """Overrides of ``easiedge compare`` for one study; its name may end in ``_short``."""
-    full = study.removesuffix(BRIEF)
-    chosen = {name: own for name, own in (OURS | PEERS | CLASSICS).items() if name not in ALIKE.get(full, ())}
-    methods = ",".join(f"'{name}: {own}'" for name, own in chosen.items())
-    return [*STUDIES[full], f"compare.methods=[{methods}]", *SHARED, *(SHORT if full != study else ())]
+    """Overrides of ``easiedge compare`` for one study, whose name may end in ``_short``, ``_reg`` or ``_short_reg``."""
+    length = study.removesuffix(STRENGTHS)
+    named = ",".join(f"'{name}: {own}'" for name, own in methods(study).items())
+    shared = [f"compare.methods=[{named}]", *SHARED, *(SHORT if length.endswith(BRIEF) else ())]
+    return replaced(shared, STUDIES[length.removesuffix(BRIEF)])
 
 
 def main(study: str, *overrides: str) -> int:
@@ -99,14 +119,19 @@ def compare(asked: Sequence[str], given: Sequence[str]) -> int:
 
     sys.path.insert(0, str(HERE))  # of the rivals, for workers too
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
-    replaced = {o.partition("=")[0] for o in given}
-    return easiedge(["compare", *(o for o in asked if o.partition("=")[0] not in replaced), *given])
+    return easiedge(["compare", *replaced(asked, given)])
+
+
+def replaced(asked: Sequence[str], given: Sequence[str]) -> list[str]:
+    """``asked``, and ``given`` in place of what sets the same."""
+    names = {o.partition("=")[0] for o in given}
+    return [*(o for o in asked if o.partition("=")[0] not in names), *given]
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1].removesuffix(BRIEF) not in STUDIES:
+    if len(sys.argv) < 2 or sys.argv[1].removesuffix(STRENGTHS).removesuffix(BRIEF) not in STUDIES:
         print(
-            f"usage: python experiments/peers/run.py {'|'.join(STUDIES)} (or ..{BRIEF}) [overrides of easiedge compare]",
+            f"usage: python experiments/peers/run.py {'|'.join(STUDIES)} (or ..{BRIEF}, ..{STRENGTHS}, ..{BRIEF}{STRENGTHS}) [overrides of easiedge compare]",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -37,5 +37,14 @@ def test_all_methods_train_for_equally_many_epochs_and_nobody_has_a_tutor(study)
 
 
 def test_every_part_is_ablated_at_the_same_budget():
-    _, settings = planned([*ablation.asked(), "compare.by=macs_removed", "compare.budgets=[0.7]", "compare.seeds=1"])
-    assert {s.method for s in settings} == {"", *ablation.ADMM, *ablation.ONE_SHOT}
+    given = ["compare.by=macs_removed", "compare.budgets=[0.7]", "compare.seeds=1", "compare.epochs=60"]
+    _, settings = planned(run.replaced(ablation.asked(), given))
+    assert {s.method for s in settings} == {"", *ablation.ADMM, *ablation.ONE_SHOT, *ablation.ITERATIVE}
+
+
+def test_the_strength_of_sparse_training_is_one_of_several_in_a_study_of_its_own():
+    _, settings = planned(
+        [*run.asked("resnet56_short_reg"), *PLACES["resnet56"], "compare.seeds=1", "compare.budgets=[0.5]"]
+    )
+    strengths = {(cfg.schedule.importance, cfg.schedule.reg) for s, cfg in settings.items() if s.method}
+    assert strengths == {(importance, reg) for importance in ("group_norm", "bn_scale") for reg in run.REGS}

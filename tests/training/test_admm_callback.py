@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning",
     "ignore::lightning_fabric.utilities.warnings.PossibleUserWarning",
 )
+
+
+HALVES = list(combinations(range(tiny.UNITS), tiny.UNITS // 2))
 
 
 class Theirs(pl.LightningModule):
@@ -120,6 +124,76 @@ def test_choose_sees_the_current_weights_in_eval_mode_and_modes_return() -> None
     assert not torch.equal(seen[0][2], seen[1][2])
     assert torch.equal(seen[-1][2], module.backbone[0].weight)
     assert module.backbone.training
+
+
+@pytest.mark.parametrize("dual_in_scores", [True, False])
+def test_the_mask_is_that_of_the_euclidean_projection_of_w_plus_u(dual_in_scores: bool) -> None:
+    """Brute force over all halves of the units: the mask of the nearest point to W + U with half of the filters zero."""
+    module, nearest, chosen = Theirs(), [], []
+
+    class Watched(ADMMCallback):
+        def _choose(self, trainer: pl.Trainer, network: nn.Module) -> FilterMask:
+            W = network[0].weight.detach()
+            V = W + self.state.U["0.weight"] if self.state is not None else W
+            halves = [torch.isin(torch.arange(tiny.UNITS), torch.tensor(kept)) for kept in HALVES]
+            nearest.append(min(halves, key=lambda keep: float((V * ~keep.view(-1, 1, 1, 1)).square().sum())))
+            before = W.clone()
+            mask = super()._choose(trainer, network)
+            chosen.append(mask.keep["0"])
+            assert torch.equal(network[0].weight, before)
+            return mask
+
+    admm = Watched(
+        [tiny.group()], tiny.half_by_norm, network="backbone", rho=0.2, dual_in_scores=dual_in_scores, stopping=Stopping(tolerance=0.0)
+    )  # fmt: skip
+    _trainer(admm, 8).fit(module, tiny.loader())
+    assert len(chosen) == 9
+    alike = [torch.equal(a, b) for a, b in zip(chosen, nearest, strict=True)]
+    assert all(alike) == dual_in_scores  # W alone is not what the projection ranks
+
+
+@pytest.mark.parametrize("dual", [0.0, 1.0])
+def test_each_w_step_starts_near_z_and_the_last_ends_where_training_left_it(dual: float) -> None:
+    """At a learning rate of zero nothing else moves the weights; closed form by hand."""
+    module, start = Theirs(lr=0.0), 0.75
+    net = module.backbone
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    fixed = tiny.half_by_norm(net)
+
+    def refit(network: nn.Module, mask: FilterMask) -> nn.Module:
+        fitted = tiny.network()
+        fitted.load_state_dict(network.state_dict())
+        with torch.no_grad():
+            for p in fitted.parameters():
+                p *= 2.0
+        return fitted
+
+    admm = ADMMCallback(
+        [tiny.group()], lambda _: fixed, network="backbone", dual=dual, start=start, refit=refit,
+        stopping=Stopping(tolerance=0.0),
+    )  # fmt: skip
+    _trainer(admm, 3).fit(module, tiny.loader(32))
+    for name, now in net.named_parameters():
+        keep = fixed.keep["0"].view(-1, *(1,) * (now.ndim - 1))
+        towards_zero = before[name] * (1 - start) ** 3  # before the first epoch, after it and after the second
+        towards_twice = before[name] * (1 + start) ** 3
+        expected = towards_twice if name.startswith("5") else torch.where(keep, towards_twice, towards_zero)
+        torch.testing.assert_close(now.detach(), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_start_near_z_needs_no_strong_penalty() -> None:
+    residual = {}
+    for start in (0.0, 0.9):
+        admm = _admm(rho=0.01, start=start)
+        _trainer(admm, 1).fit(Theirs(), tiny.loader())
+        residual[start] = admm.records[0]["primal_residual"]
+    assert residual[0.9] < 0.5 * residual[0.0]
+
+
+@pytest.mark.parametrize("start", [-0.1, 1.0, math.nan])
+def test_a_start_that_would_kill_what_is_removed_is_refused(start: float) -> None:
+    with pytest.raises(TrainingError, match=r"start=.*outside"):
+        _admm(start=start)
 
 
 def test_stops_when_the_mask_has_settled() -> None:

@@ -125,7 +125,7 @@ class TorchPruning:
         example: Tensor,
         enough: Callable[[NDArray[np.float64]], bool],
     ) -> FilterMask:
-        """What Torch-Pruning removes until ``enough`` holds of the units each group keeps; ``network`` is left as it was.
+        """What Torch-Pruning removes until ``enough`` holds of the units each group keeps, within its last step too; ``network`` is left as it was.
 
         Raises:
             BudgetError: it never does.
@@ -148,9 +148,9 @@ class TorchPruning:
                     stays[index] = False
                     left[layer] = left[layer][stays]
                 group.prune()
-            found = as_mask(groups, left)
-            if enough(np.array([float(found.keep[group.name].sum()) for group in groups])):
-                return found
+                found = as_mask(groups, left)
+                if enough(np.array([float(found.keep[group.name].sum()) for group in groups])):
+                    return found
         raise BudgetError(
             f"Torch-Pruning with schedule.max_ratio={self.max_ratio:g} cannot meet this budget: give a larger one, up to 1"
         )
@@ -160,7 +160,15 @@ class TorchPruning:
         own = {"reg": self.reg} if self.importance in SPARSE else {}
         modules = dict(network.named_modules())
         open_ = {layer for group in groups for layer in group.layers} - joined_by_padding(groups)
-        ignored = [m for name, m in modules.items() if isinstance(m, nn.Conv2d | nn.Linear) and name not in open_]
+        norms = {
+            m.layer for group in groups if open_.issuperset(group.layers) for m in group.members if m.axis == "out"
+        } - open_
+        kinds = (
+            nn.Conv2d,
+            nn.Linear,
+            *BATCH_NORM,
+        )  # norms too, or the regulariser of BN scale draws those to zero that stay
+        ignored = [m for name, m in modules.items() if isinstance(m, kinds) and name not in open_ | norms]
         with evaluating(network):
             return made(
                 network, example, importance, global_pruning=self.scope != "layerwise", isomorphic=self.scope == "isomorphic",
