@@ -13,11 +13,12 @@ from easiedge.atomic import write_atomically
 from easiedge.deciding import deciding
 from easiedge.errors import EasiEdgeError
 from easiedge.flat import flat
+from easiedge.settings_apart import settings_apart
 
 RECORD = Path("checkpoints") / "settings.json"
 LOST = ("metrics.json", "pruned", "dense", "checkpoints/finished.json", "checkpoints/[0-9][0-9][0-9]-*/*.sealed")
 """What another run would replace."""
-_ABSENT, _SHOWN = object(), 4
+_SHOWN = 4
 
 
 def keep_settings(cfg: DictConfig, command: str, directory: Path) -> None:
@@ -39,7 +40,7 @@ def refuse_another_run(cfg: DictConfig, command: str, directory: Path) -> None:
     if known["command"] != command:
         raise EasiEdgeError(f"{directory} holds a run of easiedge {str(known['command'])[:20]}: {mend}")
     there, here = known["settings"], deciding(flat(cfg))
-    different = sorted(name for name in {*there, *here} if there.get(name, _ABSENT) != here.get(name, _ABSENT))
+    different = settings_apart(there, here)
     if different:
         shown = [
             f"{name}={there.get(name, 'nothing')} there, {here.get(name, 'nothing')} here"

@@ -14,6 +14,7 @@ from easiedge.flat import flat
 from easiedge.report.runs.config_file import read_config
 from easiedge.report.runs.metrics_file import read_metrics
 from easiedge.report.runs.tables import read_curves
+from easiedge.settings_apart import settings_apart
 
 DENSE = "dense training"  # the stage before all that is compared
 
@@ -61,7 +62,7 @@ def check_settings(home: Path, asked: DictConfig) -> None:
     except RunError as error:
         raise RunError(f"{path}: {error}") from error
     now = deciding(flat(asked))
-    apart = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
+    apart = settings_apart(was, now)
     if apart:
         shown = ", ".join(f"{key}: {was.get(key)} then, {now.get(key)} now" for key in apart[:3])
         raise EasiEdgeError(
