@@ -21,6 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from easiedge.child import import_path, module_command
+
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK", "TORCHELASTIC_RUN_ID")
 STORE, FOLDER = "EASIEDGE_STORE", "EASIEDGE_FOLDER"
 LOST = 75  # exit status of a process that misses another one
@@ -66,7 +68,7 @@ def launch(processes: int, arguments: Sequence[str], grace: float = GRACE) -> in
         grace: seconds in which the others end by themselves when one has ended with an error, before they are killed.
     """
     with tempfile.TemporaryDirectory(prefix="easiedge-") as folder:
-        command = [sys.executable, "-m", "easiedge", *arguments]
+        command = [*module_command("easiedge"), *arguments]
         children: list[subprocess.Popen[bytes]] = []
         killed: set[int] = set()
         try:
@@ -93,7 +95,7 @@ def _environment(number: int, processes: int, folder: Path) -> dict[str, str]:
     own = folder / str(number)
     own.mkdir()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = {"OMP_NUM_THREADS": str(max(cores // processes, 1)), **os.environ}
+    found = {"OMP_NUM_THREADS": str(max(cores // processes, 1)), **os.environ, **import_path()}
     if any(name == "lo" for _, name in socket.if_nameindex()):  # these processes meet on this machine alone
         found.setdefault("GLOO_SOCKET_IFNAME", "lo")
     found |= dict.fromkeys(("RANK", "LOCAL_RANK"), str(number))

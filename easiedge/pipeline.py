@@ -229,7 +229,9 @@ def sensitivity(cfg: DictConfig) -> LayerSensitivity:
             log.warning("stopped: the same command with hydra.run.dir=%s goes on with the next layer", parts.directory)
             raise
         pictures = draw_sensitivity(found, parts.directory)
-        summary = {"dense/accuracy": found.dense} | {f"lost/{name}": lost for name, lost in found.lost().items()}
+        summary = {"sensitivity/dense_accuracy": found.dense} | {
+            f"lost/{name}": lost for name, lost in found.lost().items()
+        }
         log_tables(parts.logger, summary, {"sensitivity": rows_of(found)}, pictures)
         print_sensitivity(found, parts.directory)
         return found

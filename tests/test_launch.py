@@ -70,7 +70,7 @@ def test_each_knows_its_place_and_they_meet_by_themselves(program, tmp_path, cap
     assert launch(2, ["prune", "seed=1"]) == 0
     threads = os.environ.get("OMP_NUM_THREADS", str(max(len(os.sched_getaffinity(0)) // 2, 1)))
     lines = sorted(capfd.readouterr().out.splitlines())
-    assert lines == [f"{n} of 2, {n} here: -m easiedge prune seed=1, {threads}" for n in (0, 1)]
+    assert lines == [f"{n} of 2, {n} here: -P -m easiedge prune seed=1, {threads}" for n in (0, 1)]
 
 
 def test_when_one_is_killed_the_others_end(program, capfd):

@@ -141,7 +141,9 @@ def test_another_request_does_not_go_on_with_it(weights, capsys):
 def test_wandb_and_the_terminal_hold_it_too(weights, capsys):
     assert run([*QUICK, f"weights={weights}", "sensitivity.shares=[0.3]"]) == 0
     (log,) = Path("out/wandb").glob("offline-run-*/run-*.wandb")
-    assert not wandb_file.missing(log, (b"sensitivity_heat_map", b"sensitivity_curves", b"lost/conv1", b"sensitivity"))
+    assert not wandb_file.missing(
+        log, (b"sensitivity_heat_map", b"sensitivity_curves", b"lost/conv1", b"sensitivity/dense_accuracy")
+    )
     for name in ("sensitivity_curves", "sensitivity_heat_map"):
         assert all(Path("out", f"{name}.{form}").stat().st_size > 0 for form in ("png", "svg"))
     text = capsys.readouterr().out

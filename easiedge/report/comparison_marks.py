@@ -34,12 +34,15 @@ def reference(found: Comparison, line: Callable[..., Any]) -> None:
 
 
 def heading(found: Comparison) -> str:
-    """Network, data, seeds, what bars are."""
+    """Network, data, seeds, and what bars are where there are any."""
     about = found.about
-    return (
-        f"{plain_text(about['model'])} on {plain_text(about['data'])}, "
-        f"{found.dense.n} seed{'s' * (found.dense.n != 1)}, bars: {100 * about['confidence']:g} % intervals"
+    bars = (
+        f", bars: {100 * about['confidence']:g} % intervals"
+        if any(r.accuracy.low is not None for r in found.rows)
+        else ""
     )
+    what = f"{plain_text(about['model'])} on {plain_text(about['data'])}"
+    return f"{what}, {found.dense.n} seed{'s' * (found.dense.n != 1)}{bars}"
 
 
 def budget_label(by: str) -> str:

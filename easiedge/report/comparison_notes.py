@@ -27,6 +27,7 @@ def notes_of(
         *_beyond_budget(rows, about),
         *_varied(about),
         *_folds(about),
+        *_one_network(results),
         *_other_training(results, about),
         *_unequal_cost(rows, about),
         *_untested(rows, differences, about),
@@ -78,6 +79,14 @@ def _folds(about: Mapping[str, Any]) -> list[str]:
     return [
         f"seeds are {about['folds']} folds: most training images of two folds are the same, so that intervals are narrower and p-values smaller than they should be"
     ]
+
+
+def _one_network(results: Sequence[Result]) -> list[str]:
+    """Seeds are then of pruning and training alone."""
+    seeds, networks = {r.seed for r in results}, {r.metrics["dense"]["accuracy"] for r in results}
+    if len(seeds) < 2 or len(networks) > 1:
+        return []
+    return ["all seeds start from one dense network: intervals hold what choice and training scatter, not what another dense network would change"]  # fmt: skip
 
 
 def _other_training(results: Sequence[Result], about: Mapping[str, Any]) -> list[str]:

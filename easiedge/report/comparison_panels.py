@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from easiedge.report.comparison_marks import (
     COLOURS,
     MARKERS,
     NOTHING,
+    Ends,
     budget_label,
     ends,
     heading,
@@ -19,11 +21,13 @@ from easiedge.report.comparison_marks import (
     reference,
     scale,
 )
-from easiedge.report.comparison_values import Comparison, Row
+from easiedge.report.comparison_values import Comparison, Difference, Row
 from easiedge.report.pictures import MUTED
 
 SHIFT = {"global": -0.012, "layerwise": 0.012}  # of the budgets' width, so that intervals stand beside each other
 COLUMNS = 4  # of panels at most
+WIDTH = 38  # letters of a title's line
+STEEP = 5  # a panel that needs so many times the narrowest one's range of accuracy has a scale of its own
 
 
 def panels_figure(found: Comparison) -> Figure:
@@ -34,9 +38,7 @@ def panels_figure(found: Comparison) -> Figure:
     lines = -(-len(methods) // columns)
     heights = (3, 1.5) if both else (3,)
     figure = Figure(figsize=(3.3 * columns + 0.8, lines * (sum(heights) + 0.6) + 0.5), layout="constrained")
-    axes = figure.subplots(
-        lines * len(heights), columns, squeeze=False, height_ratios=heights * lines, sharey="row", sharex=True
-    )
+    axes = figure.subplots(lines * len(heights), columns, squeeze=False, height_ratios=heights * lines, sharex=True)
     for i, method in enumerate(methods):
         line, column = divmod(i, columns)
         _accuracy(axes[line * len(heights)][column], found, method)
@@ -49,12 +51,12 @@ def panels_figure(found: Comparison) -> Figure:
         for j in range(len(heights)):
             axes[(i // columns) * len(heights) + j][i % columns].set_visible(False)
     for row in range(lines):
-        first = axes[row * len(heights)][0]
-        first.set_ylabel("test accuracy [%]")
         here = methods[row * columns : (row + 1) * columns]
-        first.set_ylim(*ends(found, [r for r in found.rows if r.method in here]))
+        axes[row * len(heights)][0].set_ylabel("test accuracy [%]")
+        _scaled(axes[row * len(heights)], [ends(found, [r for r in found.rows if r.method == m]) for m in here])
         if both:
             axes[row * len(heights) + 1][0].set_ylabel("global - layerwise\n[points]", fontsize=8)
+            _scaled(axes[row * len(heights) + 1], [_difference_ends(_of_method(found, m)) for m in here])
     handles = dict(zip(*reversed(axes[0][0].get_legend_handles_labels()), strict=True))
     figure.legend(
         handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8
@@ -89,22 +91,16 @@ def _accuracy(axes: Axes, found: Comparison, method: str) -> None:
                 linewidth=1.4,
                 label=scope,
             )
-    axes.set_title("\n".join(_wrapped(plain_text(method))), fontsize=9)
+    axes.set_title(plain_text(textwrap.fill(method, WIDTH)), fontsize=9)
     axes.set_xticks(budgets)
     axes.set_xlim(budgets[0] - 0.2 * width, budgets[-1] + 0.2 * width)
-    axes.set_ylim(
-        max(0.0, axes.get_ylim()[0]), min(axes.get_ylim()[1], 100.5)
-    )  # an interval may reach beyond what can be
     _plain(axes)
 
 
 def _difference(axes: Axes, found: Comparison, method: str) -> None:
     factor = scale(str(found.about["by"]))
     axes.axhline(0, color=NOTHING, linewidth=1)
-    mine = sorted(
-        (d for d in found.differences if d.kind == "scope" and d.left == f"{method}, global"), key=lambda d: d.budget
-    )
-    for d in mine:
+    for d in _of_method(found, method):
         s = d.found.spread
         if s.n == 0:
             continue
@@ -126,15 +122,38 @@ def _difference(axes: Axes, found: Comparison, method: str) -> None:
 
 def _halves(rows: Sequence[Row]) -> list[float]:
     return [
-        50 * (r.accuracy.high - r.accuracy.low) if r.accuracy.high is not None and r.accuracy.low is not None else 0.0
+        50 * (r.accuracy.high - r.accuracy.low)
+        if r.accuracy.high is not None and r.accuracy.low is not None
+        else np.nan
         for r in rows
     ]
 
 
-def _wrapped(method: str) -> list[str]:
-    """The preset, and what stands behind it on a line of its own."""
-    name, *behind = method.split(maxsplit=1)
-    return [name, *behind]
+def _of_method(found: Comparison, method: str) -> list[Difference]:
+    own = (d for d in found.differences if d.kind == "scope" and d.left == f"{method}, global")
+    return sorted(own, key=lambda d: d.budget)
+
+
+def _difference_ends(differences: Sequence[Difference]) -> Ends:
+    """Of an axis of differences [points]: all intervals, and no difference."""
+    spreads = [d.found.spread for d in differences if d.found.spread.n]
+    low = 100 * min([0.0, *(s.mean if s.low is None else s.low for s in spreads)])
+    high = 100 * max([0.0, *(s.mean if s.high is None else s.high for s in spreads)])
+    margin = 0.12 * max(high - low, 0.1)
+    return low - margin, high + margin
+
+
+def _scaled(panels: Sequence[Axes], wanted: Sequence[Ends]) -> None:
+    """One scale for all panels of a line, but for those that would press the others flat: they have their own, with its figures."""
+    spans = [high - low for low, high in wanted]
+    alike = [ends for ends, span in zip(wanted, spans, strict=True) if span <= STEEP * min(spans)]
+    common = (min(low for low, _ in alike), max(high for _, high in alike))
+    before = None
+    for axes, own in zip(panels, wanted, strict=False):
+        limits = common if own in alike else own
+        axes.set_ylim(*limits)
+        axes.tick_params(labelleft=limits != before)
+        before = limits
 
 
 def _plain(axes: Axes) -> None:

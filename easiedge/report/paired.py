@@ -23,7 +23,7 @@ ALIKE = 1e-6  # accuracies of one dense network
 SAME = 1e-12  # of rounding: accuracies are ratios of whole numbers
 SINGLE = "one seed gives no spread: run more seeds for an interval"
 ASSUMPTIONS = (
-    "Differences are taken seed by seed. Interval and t-test assume normal differences; Wilcoxon's test only symmetric ones, "
+    "Differences are taken seed by seed, and seeds are independent of one another. Interval and t-test assume normal differences; Wilcoxon's test only symmetric ones, "
     "and with n seeds its p is never below 2^(1-n). p-values are Holm-corrected over all comparisons of the table."
 )
 

@@ -33,7 +33,7 @@ def clock(seconds: float) -> str:
 def terminal_bar(stream: TextIO) -> Progress:
     """A bar with a description, a count and the time left, which vanishes when it stops."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a name may hold square brackets
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

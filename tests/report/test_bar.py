@@ -1,6 +1,8 @@
 """Progress lines where there is no terminal: about ten, each once, with an estimate that leaves earlier sittings out."""
 
+import io
 import logging
+import sys
 
 from easiedge.report.bar import Bar
 
@@ -25,3 +27,16 @@ def test_what_an_earlier_sitting_did_is_not_counted_as_speed(caplog, monkeypatch
         now[0] = 10.0
         bar.reach(60)  # ten in ten seconds
     assert lines(caplog)[-1] == "oracle: 60 of 100 units, 0:40 left"
+
+
+def test_a_name_on_a_terminal_is_no_markup(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setenv("TERM", "xterm")
+    with Bar(2, "study", "cells") as bar:
+        bar.step("[conv1] and a[/b]")
+    assert "study [conv1] and a[/b]" in shown.getvalue()

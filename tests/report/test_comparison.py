@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 from scipy import stats
@@ -17,6 +18,7 @@ from easiedge.report.comparison_csv import differences_csv, rows_csv
 from easiedge.report.comparison_files import as_markdown, markdown
 from easiedge.report.comparison_forest import forest_figure
 from easiedge.report.comparison_latex import as_latex, latex
+from easiedge.report.comparison_panels import panels_figure
 from easiedge.report.comparison_picture import draw_comparison
 from easiedge.report.comparison_record import as_json, comparison_of
 from easiedge.report.comparison_terminal import print_comparison
@@ -119,6 +121,16 @@ def test_folds_are_no_independent_draws():
     for folds in (5, None):
         notes = "\n".join(comparison(results(), ABOUT | {"folds": folds}, {}).notes)
         assert (said in notes) == (folds == 5)
+
+
+def test_seeds_of_one_dense_network_are_said_to_be_so():
+    said = "all seeds start from one dense network"
+    assert said not in "\n".join(comparison(results(), ABOUT, {}).notes)
+    alike = [
+        result(*key, seed, value, dense=0.9) for key, values in SCORES.items() for seed, value in enumerate(values)
+    ]
+    assert said in "\n".join(comparison(alike, ABOUT, {}).notes)
+    assert said not in "\n".join(comparison([r for r in alike if r.seed == 0], ABOUT, {}).notes)
 
 
 def test_a_first_method_without_results_is_no_reference():
@@ -239,6 +251,44 @@ def test_pictures_are_drawn_for_any_number_of_methods(tmp_path):
     one = {("m", "global", 0.5): [0.9]}
     assert draw_comparison(comparison(results(one), ABOUT | {"by": "latency_ms_max"}, {}), tmp_path / "d")
     assert draw_comparison(comparison(results({("", "", None): [0.9]}), ABOUT, {}), tmp_path / "e") == []
+
+
+def test_a_panel_that_would_press_the_others_flat_has_a_scale_of_its_own():
+    scores = {("", "", None): [0.92, 0.92, 0.925]} | {
+        (m, scope, b): [0.9 - far * (scope == "global"), 0.901, 0.902]
+        for m, far in (("a", 0.01), ("b", 0.02), ("c", 0.6))
+        for scope in ("global", "layerwise")
+        for b in (0.3, 0.5)
+    }
+    figure = panels_figure(comparison(results(scores), ABOUT, {}))
+    above, below = figure.axes[:3], figure.axes[3:]
+    for line in (above, below):
+        limits = [axes.get_ylim() for axes in line]
+        assert limits[0] == limits[1] and limits[2][1] - limits[2][0] > 5 * (limits[0][1] - limits[0][0])
+        shown = [any(label.get_visible() for label in axes.yaxis.get_ticklabels()) for axes in line]
+        assert shown == [True, False, True]
+    for axes, far in zip(above, (0.01, 0.02, 0.6), strict=True):
+        low, high = axes.get_ylim()
+        assert low <= 100 * (0.901 - far / 3) <= high
+
+
+def test_no_bar_is_drawn_where_there_is_no_interval():
+    one = comparison(
+        results({("", "", None): [0.9], ("m", "global", 0.5): [0.8], ("m", "layerwise", 0.5): [0.7]}), ABOUT, {}
+    )
+    figure = panels_figure(one)
+    assert figure.get_suptitle() == "net on images, 1 seed"
+    (bars,) = [c.lines[2][0] for c in figure.axes[0].containers if c.get_label() == "global"]
+    assert all(len(segment) == 0 or not np.isfinite(segment).all() for segment in bars.get_segments())
+
+
+def test_titles_of_panels_do_not_run_into_each_other():
+    long = "easiedge schedule.iterations=2 schedule.readjust=0.1 $x$ "
+    scores = {(f"{long}{i}", s, 0.5): [0.9, 0.8] for i in range(3) for s in ("global", "layerwise")}
+    figure = panels_figure(comparison(results(scores), ABOUT, {}))
+    figure.draw_without_rendering()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes[:3]]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes)) and boxes[-1].x1 < figure.bbox.x1
 
 
 def test_many_methods_in_one_scope_each_stand_one_below_the_other(tmp_path):

@@ -11,13 +11,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import easiedge
+from easiedge.child import import_path, module_command
 from easiedge.errors import EasiEdgeError, ModelError
 
 TIMEOUT_SECONDS, TINY = 600, (1, 1, 4, 4)
@@ -58,9 +57,7 @@ def measured_memory(engine: str, file: Path, shape: Sequence[int], threads: int,
     """
     asked = {"engine": engine, "file": str(file), "shape": list(shape), "threads": threads, "tiny": str(tiny)}
     request = json.dumps(asked)
-    where = str(Path(easiedge.__file__).resolve().parent.parent)
-    paths = os.pathsep.join(p for p in (where, os.environ.get("PYTHONPATH", "")) if p)
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, **import_path(), "OMP_NUM_THREADS": str(threads)}
     with tempfile.TemporaryDirectory() as cache:
         environment["TORCHINDUCTOR_CACHE_DIR"] = cache
         return _answer(engine, shape[0], request, environment)
@@ -69,7 +66,7 @@ def measured_memory(engine: str, file: Path, shape: Sequence[int], threads: int,
 def _answer(engine: str, batch: int, request: str, environment: dict[str, str]) -> Memory:
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "easiedge.deploy.bench.memory_probe"], input=request, capture_output=True, text=True,
+            module_command("easiedge.deploy.bench.memory_probe"), input=request, capture_output=True, text=True,
             timeout=TIMEOUT_SECONDS, env=environment, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:

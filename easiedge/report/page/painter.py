@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from easiedge.child import import_path, module_command
 from easiedge.report.page.chart import Chart
 
 DONE = b"drawn"
@@ -24,12 +25,11 @@ class Painter:
     """Started at once; `draw` shares the charts with it; leaving the context ends it."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path)}
         self.process: subprocess.Popen[bytes] | None = None
         with contextlib.suppress(OSError):
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "easiedge.report.page.painter"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, env=environment,
+                module_command("easiedge.report.page.painter"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, env={**os.environ, **import_path()},
             )  # fmt: skip
 
     def __enter__(self) -> Painter:

@@ -88,8 +88,11 @@ def _write_report(root: Path, out: Path | None, title: str | None, painter: Pain
         "table": {"columns": packed(columns), "links": [link(run.directory, out) for run in found.runs]},
     }  # fmt: skip
     write_atomically(out / "runs.csv", csv_text(columns))
-    write_atomically(out / "settings.csv", rows_text([row for page in pages for row in page.rows]))
-    write_atomically(out / "global_layerwise.csv", rows_text([row for page in pages for row in page.pairs]))
+    for name, rows in (("settings.csv", [r for p in pages for r in p.rows]), ("global_layerwise.csv", [r for p in pages for r in p.pairs])):  # fmt: skip
+        if rows:
+            write_atomically(out / name, rows_text(rows))
+        else:
+            (out / name).unlink(missing_ok=True)  # of an earlier page: a table without rows has no columns
     pictures = painter.draw(
         [*(c for page in pages for c in page.pictures), *(charts[k] for s in listed for k in s["charts"])],
         out / "pictures",

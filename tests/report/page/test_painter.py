@@ -50,6 +50,14 @@ def test_all_is_drawn_here_where_the_second_process_fails(tmp_path, drawn_here, 
     assert set(drawn_here) == {chart.key for chart in CHARTS}
 
 
+def test_files_of_the_current_folder_are_not_run(tmp_path, drawn_here, monkeypatch):
+    (tmp_path / "pickle.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", ".")])
+    draw(tmp_path / "out")
+    assert drawn_here == ["chart0", "chart2", "chart4"] and not (tmp_path / "run").exists()
+
+
 def test_a_few_are_drawn_here(tmp_path, drawn_here):
     with Painter() as painter:
         assert len(painter.draw(CHARTS[:2], tmp_path)) == 4
