@@ -27,7 +27,7 @@ from easiedge.report.pictures import MUTED
 SHIFT = {"global": -0.012, "layerwise": 0.012}  # of the budgets' width, so that intervals stand beside each other
 COLUMNS = 4  # of panels at most
 WIDTH = 38  # letters of a title's line
-STEEP = 5  # a panel that needs so many times the narrowest one's range of accuracy has a scale of its own
+STEEP = 3  # a panel that needs so many times the narrowest one's range of accuracy has a scale of its own
 
 
 def panels_figure(found: Comparison) -> Figure:

@@ -1,6 +1,7 @@
 """The page in a real browser: sorting, filtering, paging, links, charts, themes, at two widths."""
 
 import json
+from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 EVIL = "</script><script>window.evil=1</script><img src=x onerror=window.evil=1>\"'&$x^2$"
 TABLE = "#runs tbody tr"
+STUDY = Path(__file__).parents[3] / "experiments" / "global_vs_layerwise" / "results" / "digits.json"
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +219,24 @@ def test_another_setting_can_be_chosen(tab):
     assert name in tab(
         "document.querySelector(\"[data-details='0'] figure[data-detail='layers'] .legend\").textContent"
     )
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_names_of_compared_methods_stand_whole(browser, tmp_path, width):
+    write_run(tmp_path / "run")
+    text = STUDY.read_text().replace(
+        "easiedge ", "easiedge schedule.iterations=2 schedule.readjust=0.1 scoring.passes=4 "
+    )
+    (tmp_path / "comparison.json").write_text(text)
+    tab = browser.open(write_report(tmp_path).page, width, 900)
+    tab("document.querySelectorAll('#studies details').forEach(d => { d.open = true; })")
+    cells = tab("document.querySelectorAll('#studies td').length")
+    cut = tab(
+        "[...document.querySelectorAll('#studies td')].filter(c => c.scrollWidth > c.clientWidth).map(c => c.textContent)"
+    )
+    assert cells > 500 and cut == []
+    assert tab("document.documentElement.scrollWidth") <= width
+    tab.close()
 
 
 @pytest.mark.parametrize("width", [1440, 390])
