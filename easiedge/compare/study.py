@@ -59,8 +59,10 @@ def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory
     for cfg_of_setting in asked.values():
         cfg_of_setting.seed = request.seeds[0]
     limits = check_fair(asked, request.by, request.varied)
-    folds = count_over_seeds(next(iter(asked.values())).folds)
+    sample = next(iter(asked.values()))
+    folds = count_over_seeds(sample.folds)
     refuse_repeated(folds, request.seeds)
+    told = {"limits": dict(limits), "folds": folds, "one_network": sample.weights is not None}
     done = {cell.name for cell in planned.cells if _is_done(cell, asked[cell.setting], directory)}
     left = [cell for cell in planned.cells if cell.name not in done]
     if left:
@@ -76,10 +78,10 @@ def _compared(folder: Path, overrides: Sequence[str], cfg: DictConfig, directory
                 launch_all(launcher, [cell for cell in batch if cell.name not in done], run_cell)
     except (KeyboardInterrupt, Terminated):
         with suppress(EasiEdgeError):
-            _write(request, planned, directory, limits, folds)
+            _write(request, planned, directory, told)
         _say(f"stopped: the same command with hydra.run.dir={directory} goes on where it was")
         raise
-    failures = _write(request, planned, directory, limits, folds, show=True)
+    failures = _write(request, planned, directory, told, show=True)
     if failures:
         again = f"the same command with hydra.run.dir={directory} runs only these again"
         name, first = next(iter(failures.items()))
@@ -110,7 +112,7 @@ def _is_done(cell: Cell, asked: DictConfig, directory: Path) -> bool:
 
 
 def _write(
-    request: Request, planned: Plan, directory: Path, limits: Mapping[str, float], folds: int | None, show: bool = False
+    request: Request, planned: Plan, directory: Path, told: Mapping[str, Any], show: bool = False
 ) -> Mapping[str, Failure]:
     """Write and print what there is; why cells failed, by name.
 
@@ -125,8 +127,8 @@ def _write(
         return failures
     first = results[0].metrics
     about: dict[str, Any] = {
-        "methods": list(dict.fromkeys(c.setting.method for c in planned.cells if not c.setting.control)), "model": first["model"], "data": first["data"], "by": request.by, "limits": dict(limits), "confidence": request.confidence, "seeds": list(request.seeds),
-        "epochs": planned.epochs, "varied": list(request.varied), "folds": folds, "seconds": sum(r.metrics["seconds"]["total"] for r in results), "versions": first["versions"],
+        "methods": list(dict.fromkeys(c.setting.method for c in planned.cells if not c.setting.control)), "model": first["model"], "data": first["data"], "by": request.by, "confidence": request.confidence, "seeds": list(request.seeds),
+        "epochs": planned.epochs, "varied": list(request.varied), "seconds": sum(r.metrics["seconds"]["total"] for r in results), "versions": first["versions"], **told,
     }  # fmt: skip
     found = comparison(results, about, {name: f.reason for name, f in failures.items()}, request.confidence)
     write_comparison(found, directory)

@@ -27,7 +27,7 @@ def notes_of(
         *_beyond_budget(rows, about),
         *_varied(about),
         *_folds(about),
-        *_one_network(results),
+        *_one_network(results, about),
         *_other_training(results, about),
         *_unequal_cost(rows, about),
         *_untested(rows, differences, about),
@@ -81,10 +81,9 @@ def _folds(about: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _one_network(results: Sequence[Result]) -> list[str]:
+def _one_network(results: Sequence[Result], about: Mapping[str, Any]) -> list[str]:
     """Seeds are then of pruning and training alone."""
-    seeds, networks = {r.seed for r in results}, {r.metrics["dense"]["accuracy"] for r in results}
-    if len(seeds) < 2 or len(networks) > 1:
+    if not about.get("one_network") or len({r.seed for r in results}) < 2:
         return []
     return ["all seeds start from one dense network: intervals hold what choice and training scatter, not what another dense network would change"]  # fmt: skip
 

@@ -83,6 +83,20 @@ def test_figures_are_those_of_the_cells(finished):
         assert (finished / f"comparison.{suffix}").stat().st_size > 300
 
 
+def test_seeds_of_given_weights_are_of_one_network(finished, tmp_path):
+    weights = cells(finished)["one_shot-global-filters_removed-0.5-seed0"] / "dense" / "model.safetensors"
+    few = ["compare.scopes=[]", "compare.control=false"]
+    assert run(["compare", *SMALL, *few, f"weights={weights}", f"hydra.run.dir={tmp_path}"]) == 0
+    said = [
+        any(
+            "all seeds start from one dense network" in note
+            for note in json.loads((d / "comparison.json").read_text())["notes"]
+        )
+        for d in (tmp_path, finished)
+    ]
+    assert said == [True, False]
+
+
 def test_a_report_of_the_study_has_every_seed_in_its_setting(finished):
     (section,) = sections_of(find_runs(finished).runs)
     assert len(section.settings) == 3 and {s.accuracy.n for s in section.settings} == {2}
