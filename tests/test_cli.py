@@ -34,21 +34,8 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 def finished(tmp_path_factory):
     """One run of the main job that many tests look at."""
     folder = tmp_path_factory.mktemp("run") / "out"
-    to_the_end = "schedule.stopping.unchanged=9"
-    assert (
-        run(
-            [
-                "prune",
-                *QUICK,
-                to_the_end,
-                "logger=csv",
-                "seed=7",
-                "budget.filters_removed=0.6",
-                f"hydra.run.dir={folder}",
-            ]
-        )
-        == 0
-    )
+    asked = ["schedule.stopping.unchanged=9", "logger=csv", "seed=7", "budget.filters_removed=0.6"]
+    assert run(["prune", *QUICK, *asked, f"hydra.run.dir={folder}"]) == 0
     return folder
 
 

@@ -20,6 +20,10 @@ def test_what_an_older_version_did_not_know_is_the_same_at_the_value_its_class_t
     assert settings_apart(ADMM, {**ADMM, "schedule.dual_in_scores": 0}) == ["schedule.dual_in_scores"]
 
 
+def test_a_setting_whose_default_is_not_what_was_before_differs():
+    assert settings_apart(ADMM, {**ADMM, "schedule.start": 0.9}) == ["schedule.start"]
+
+
 def test_what_an_older_version_knew_and_the_newer_does_not_differs():
     assert settings_apart({**ADMM, "schedule.dual_in_scores": False}, ADMM) == ["schedule.dual_in_scores"]
 

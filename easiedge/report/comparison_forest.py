@@ -8,7 +8,17 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from easiedge.report.comparison_marks import COLOURS, MARKERS, Ends, budget_text, ends, heading, plain_text, reference
+from easiedge.report.comparison_marks import (
+    COLOURS,
+    MARKERS,
+    Ends,
+    bar,
+    budget_text,
+    ends,
+    heading,
+    plain_text,
+    reference,
+)
 from easiedge.report.comparison_values import Comparison, Row
 
 WIDTH = 34  # letters of a method's name on a line
@@ -45,9 +55,8 @@ def _panel(axes: Axes, found: Comparison, rows: list[Row], names: list[tuple[str
     reference(found, axes.axvline)
     for row in rows:
         s = row.accuracy
-        half = 50 * (s.high - s.low) if s.high is not None and s.low is not None else None
         axes.errorbar(
-            [100 * s.mean], [names.index((row.method, row.scope))], xerr=None if half is None else [half], fmt=MARKERS[row.scope],
+            [100 * s.mean], [names.index((row.method, row.scope))], xerr=[bar(s)], fmt=MARKERS[row.scope],
             color=COLOURS[row.scope], markersize=4.5, capsize=2.5, linewidth=1.3, label=row.scope,
         )  # fmt: skip
     axes.set_xlim(*limits)

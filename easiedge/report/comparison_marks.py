@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from easiedge.report.comparison_text import quantity
 from easiedge.report.comparison_values import Comparison, Row
+from easiedge.report.paired import Spread
 from easiedge.report.pictures import MUTED
 
 COLOURS = {"global": "#1f5fa8", "layerwise": "#c2702b"}
@@ -23,6 +25,11 @@ def ends(found: Comparison, rows: Sequence[Row]) -> Ends:
     high = 100 * max([*means, *(s.high for s in spreads if s.high is not None)])
     margin = 0.08 * max(high - low, 0.1)
     return max(0.0, low - margin), min(100.5, high + margin)
+
+
+def bar(spread: Spread) -> float:
+    """Half of an interval [%], which Matplotlib's ``errorbar`` takes; NaN, which it does not draw, where there is none."""
+    return math.nan if spread.half is None else 100 * spread.half
 
 
 def reference(found: Comparison, line: Callable[..., Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,6 +13,7 @@ from easiedge.report.comparison_marks import (
     MARKERS,
     NOTHING,
     Ends,
+    bar,
     budget_label,
     ends,
     heading,
@@ -21,7 +21,7 @@ from easiedge.report.comparison_marks import (
     reference,
     scale,
 )
-from easiedge.report.comparison_values import Comparison, Difference, Row
+from easiedge.report.comparison_values import Comparison, Difference
 from easiedge.report.pictures import MUTED
 
 SHIFT = {"global": -0.012, "layerwise": 0.012}  # of the budgets' width, so that intervals stand beside each other
@@ -83,7 +83,7 @@ def _accuracy(axes: Axes, found: Comparison, method: str) -> None:
             axes.errorbar(
                 x,
                 y,
-                yerr=_halves(rows),
+                yerr=[bar(r.accuracy) for r in rows],
                 fmt=f"{MARKERS[scope]}-",
                 color=colour,
                 markersize=4,
@@ -105,12 +105,11 @@ def _difference(axes: Axes, found: Comparison, method: str) -> None:
         if s.n == 0:
             continue
         sure = d.t_holm is not None and d.t_holm < 1 - float(found.about["confidence"])
-        half = 50 * (s.high - s.low) if s.high is not None and s.low is not None else np.nan
         colour = COLOURS["global" if s.mean > 0 else "layerwise"] if sure else MUTED
         axes.errorbar(
             [factor * d.budget],
             [100 * s.mean],
-            yerr=[half],
+            yerr=[bar(s)],
             fmt="D",
             markersize=4,
             capsize=3,
@@ -118,15 +117,6 @@ def _difference(axes: Axes, found: Comparison, method: str) -> None:
             markerfacecolor=colour if sure else "white",
         )
     _plain(axes)
-
-
-def _halves(rows: Sequence[Row]) -> list[float]:
-    return [
-        50 * (r.accuracy.high - r.accuracy.low)
-        if r.accuracy.high is not None and r.accuracy.low is not None
-        else np.nan
-        for r in rows
-    ]
 
 
 def _of_method(found: Comparison, method: str) -> list[Difference]:
@@ -146,7 +136,7 @@ def _difference_ends(differences: Sequence[Difference]) -> Ends:
 def _scaled(panels: Sequence[Axes], wanted: Sequence[Ends]) -> None:
     """One scale for all panels of a line, but for those that would press the others flat: they have their own, with its figures."""
     spans = [high - low for low, high in wanted]
-    alike = [ends for ends, span in zip(wanted, spans, strict=True) if span <= STEEP * min(spans)]
+    alike = [own for own, span in zip(wanted, spans, strict=True) if span <= STEEP * min(spans)]
     common = (min(low for low, _ in alike), max(high for _, high in alike))
     before = None
     for axes, own in zip(panels, wanted, strict=False):

@@ -130,9 +130,7 @@ def interval(s: Spread) -> str:
     """Mean in per cent, with half of the interval where there is one."""
     if s.n == 0:
         return "-"
-    return f"{100 * s.mean:.2f}" + (
-        f" ± {50 * (s.high - s.low):.2f}" if s.high is not None and s.low is not None else ""
-    )
+    return f"{100 * s.mean:.2f}" + (f" ± {100 * s.half:.2f}" if s.half is not None else "")
 
 
 def points(d: PairedDifference) -> str:

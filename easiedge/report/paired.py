@@ -46,6 +46,11 @@ class Spread:
     low: float | None
     high: float | None
 
+    @property
+    def half(self) -> float | None:
+        """Half of the interval's width; None where there is no interval."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
 
 @dataclass(frozen=True)
 class PairedDifference:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from run import SHARED, SHORT, compare, torch_pruning
+from run import OURS, SHARED, SHORT, compare, torch_pruning
 
 LR = 0.02  # of fine-tuning in the recipes of CIFAR-10
 WHOLE = "schedule.stopping.unchanged=99"  # W-steps until the last, settled or not
@@ -59,7 +59,7 @@ ONE_SHOT = {
 REFITTED = "iterative compensation=least_squares schedule.epochs=${recipe.admm.epochs}"
 ITERATIVE = {
     "removed in three steps": f"{REFITTED} scoring=joint_information_gain schedule.steps=3",
-    "removed in six steps": f"{REFITTED} scoring=joint_information_gain schedule.steps=6",
+    "removed in six steps": OURS["joint iterative"],
     "removed in ten steps": f"{REFITTED} scoring=joint_information_gain schedule.steps=10",
     "removed in six steps, single units": f"{REFITTED} schedule.steps=6",
     "removed in six steps, no refit": "iterative scoring=joint_information_gain schedule.epochs=${recipe.admm.epochs} schedule.steps=6",
