@@ -81,10 +81,10 @@ SHARED = (
 )  # fmt: skip
 """No tutor for anyone: what it is worth stands in the ablation."""
 SHORT = (
-    "+trainer.options.limit_train_batches=0.05", "+trainer.options.limit_val_batches=0.2", "masked_test=false",
+    "+trainer.options.limit_train_batches=0.1", "+trainer.options.limit_val_batches=0.5", "masked_test=false",
     "calibration.images=512", "logger=none",
 )  # fmt: skip
-"""An epoch is a twentieth of one, for two processor cores in place of a GPU."""
+"""An epoch is a tenth of one, for two processor cores in place of a GPU."""
 
 
 def methods(study: str) -> dict[str, str]:
