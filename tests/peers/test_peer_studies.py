@@ -33,7 +33,7 @@ def test_all_methods_train_for_equally_many_epochs_and_nobody_has_a_tutor(study)
     assert len(cells) == len(settings)
     for cfg in settings.values():
         assert cfg.recipe.finetune.distillation == cfg.recipe.admm.distillation == 0
-        assert cfg.trainer.options.get("limit_train_batches") == (None if study == full else 0.05)
+        assert cfg.trainer.options.get("limit_train_batches") == (None if study == full else 0.1)
 
 
 def test_every_part_is_ablated_at_the_same_budget():
