@@ -59,7 +59,7 @@ ONE_SHOT = {
 REFITTED = "iterative compensation=least_squares schedule.epochs=${recipe.admm.epochs}"
 ITERATIVE = {
     "removed in three steps": f"{REFITTED} scoring=joint_information_gain schedule.steps=3",
-    "removed in six steps": OURS["joint iterative"],
+    "removed in six steps": OURS["easiedge iterative"],
     "removed in ten steps": f"{REFITTED} scoring=joint_information_gain schedule.steps=10",
     "removed in six steps, single units": f"{REFITTED} schedule.steps=6",
     "removed in six steps, no refit": "iterative scoring=joint_information_gain schedule.epochs=${recipe.admm.epochs} schedule.steps=6",

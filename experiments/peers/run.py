@@ -23,11 +23,11 @@ EPOCHS = 12
 TORCH_PRUNING = "schedule._target_=rivals.torch_pruning.TorchPruning"
 
 OURS = {
-    "easiedge": "easiedge",
-    "joint one-shot": "one_shot",
-    "single one-shot": "one_shot scoring=taylor_information_gain",
-    "joint iterative": "iterative scoring=joint_information_gain compensation=least_squares schedule.steps=6 schedule.epochs=${recipe.admm.epochs}",
+    "easiedge one-shot": "one_shot",
+    "easiedge ADMM": "easiedge",
+    "easiedge iterative": "iterative scoring=joint_information_gain compensation=least_squares schedule.steps=6 schedule.epochs=${recipe.admm.epochs}",
 }
+"""The first is what the others are compared with: chosen by validation accuracy on VGG-16 at 80 % of the filters, seed 0."""
 LAYERWISE = "compensation=none projection=layerwise"
 CLASSICS = {
     "iterative Taylor": "iterative scoring=taylor_2017 schedule.steps=6 schedule.epochs=${recipe.admm.epochs} projection.max_ratio=0.9",
