@@ -29,7 +29,9 @@ def planned(asked):
 def test_all_methods_train_for_equally_many_epochs_and_nobody_has_a_tutor(study):
     full = study.removesuffix(run.BRIEF)
     cells, settings = planned([*run.asked(study), *PLACES[full], "compare.seeds=1", "compare.budgets=[0.5]"])
-    assert {s.method for s in settings} == {"", *run.OURS, *run.DENSE, *run.SPARSE, *run.CLASSICS} - run.ALIKE.get(full, set())
+    assert {s.method for s in settings} == {"", *run.OURS, *run.DENSE, *run.SPARSE, *run.CLASSICS} - run.ALIKE.get(
+        full, set()
+    )
     assert len(cells) == len(settings)
     for cfg in settings.values():
         assert cfg.recipe.finetune.distillation == cfg.recipe.admm.distillation == 0
