@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-REGS = (5e-4, 2e-3, 1e-2, 5e-2)
+REGS = (1e-4, 5e-4, 2e-3, 1e-2, 5e-2)
 """Strengths of sparse training to choose from; Torch-Pruning's examples take 5e-4 or 1e-4."""
 BRIEF, STRENGTHS = "_short", "_reg"
 EPOCHS = 12
