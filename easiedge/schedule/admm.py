@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from dataclasses import dataclass
+from functools import cache
 
 from torch import nn
 
@@ -41,9 +42,9 @@ class Admm:
         start: where each W-step starts, from 0, the weights as the last one left them, up to 1, what the Z-step made of them (excluded).
         stopping: when to stop before that: by default as soon as at most 1 % of the gates flip. The mask is settled then, and the epochs that
             are left train the smaller network, faster and with nothing that pulls at its weights.
-        chunk: share that goes between two expansions of the Z-steps' selection; coarser than a single selection's, since
-            it is made again in every iteration.
-        readjust: of the joint form in the Z-steps: 0, since training follows each choice (measured: experiments/main_job).
+        chunk: share that goes between two expansions of the Z-steps' selection.
+        readjust: of the joint form in the Z-steps.  Whether it or 0 is the better is decided once, in the dense network
+            (`easiedge.surgery.tries`), so that the mask settles.
         refit: draw kept weights to the compensated ones (where the selection compensates), and not only removed ones to zero.
     """
 
@@ -55,8 +56,8 @@ class Admm:
     dual_in_scores: bool = False
     start: float = 0.9
     stopping: Stopping | None = None
-    chunk: float = 0.2
-    readjust: float = 0.0
+    chunk: float = 0.1
+    readjust: float = 0.1
     refit: bool = True
 
     def __post_init__(self) -> None:
@@ -100,6 +101,11 @@ class Admm:
         guard, told = task.selection.guard, None
         network, example = copy.deepcopy(task.network), inputs_of(task.calibration[0])[:2]
 
+        @cache
+        def damping() -> float:  # from the dense network, so that it is the same after a stop
+            given = task.network, task.groups, task.calibration, task.budget
+            return task.selection.damping(*given, readjust=self.readjust, chunk=self.chunk)
+
         def choose(current: nn.Module) -> FilterMask:
             nonlocal told
             mask = task.selection.mask(
@@ -109,7 +115,7 @@ class Admm:
                 task.budget,
                 tutor=task.network,
                 chunk=self.chunk,
-                readjust=self.readjust,
+                readjust=damping(),
                 guarded=False,
             )
             if told is None:

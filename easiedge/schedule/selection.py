@@ -16,6 +16,7 @@ from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.projection.project import check_ranking
 from easiedge.scoring.batches import inputs_of
+from easiedge.scoring.joint_information_gain import READJUST
 from easiedge.scoring.score import Scorer, accepts, check_options, score
 from easiedge.surgery.compensate import Compensation, check_fit
 from easiedge.surgery.select import Progress, select
@@ -81,6 +82,11 @@ class Selection:
         """What happens to a choice that leaves next to nothing of a group."""
         return CollapseGuard(self.collapse_share, self.collapse)
 
+    @property
+    def fits(self) -> bool:
+        """Whether the network is refitted while units are chosen."""
+        return self.compensation is not None and self.interleaved
+
     def ways(self) -> Sequence[Choosing]:
         """In which units will be chosen, for `check_memory`."""
         return [Choosing(self.criterion, self.options, self.compensation == "least_squares", self.positions)]
@@ -94,25 +100,46 @@ class Selection:
         *,
         tutor: nn.Module | None = None,
         chunk: float | None = None,
-        readjust: float | None = None,
+        readjust: float | Sequence[float] | None = None,
         guarded: bool = True,
         progress: Progress | None = None,
+        decided: Callable[[float], None] | None = None,
     ) -> FilterMask:
         """Which units stay within ``budget``; arguments as in `easiedge.select`, ``chunk`` and ``readjust`` in place of the own.
 
+        Where the network is refitted the own ``readjust`` is tried beside 0; what is given here stands alone.
         A loop that chooses again and again turns ``guarded`` off and asks the ``guard`` itself, when it knows what stays.
         """
         options = dict(self.options)
-        if readjust is not None and accepts(self.criterion, "readjust"):
-            options["readjust"] = readjust
+        if accepts(self.criterion, "readjust"):
+            own = options.get("readjust", READJUST if self.fits else 0.0)
+            options["readjust"] = readjust if readjust is not None else (own, 0.0) if self.fits else own
         mask = select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
-            compensation=self.compensation if self.interleaved else None, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock, ranking=self.ranking, min_units=self.min_units,
+            compensation=self.compensation if self.fits else None, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock, ranking=self.ranking, min_units=self.min_units,
             max_ratio=self.max_ratio, round_to=self.round_to, collapse=self.collapse if guarded else "ignore",
             collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress,
-            scorer=self.scorer, **options,
+            decided=decided, scorer=self.scorer, **options,
         )  # fmt: skip
         return FilterMask(told(mask.keep))
+
+    def damping(
+        self,
+        network: nn.Module,
+        groups: Sequence[FilterGroup],
+        batches: Sequence[Any],
+        budget: Budget,
+        readjust: float,
+        chunk: float | None = None,
+    ) -> float:
+        """Of ``readjust`` and 0 the one that chooses better in ``network``, for a loop that decides once (`easiedge.surgery.tries`)."""
+        if not (self.fits and readjust and accepts(self.criterion, "readjust")):
+            return readjust
+        kept: list[float] = []
+        self.mask(
+            network, groups, batches, budget, chunk=chunk, readjust=(readjust, 0.0), guarded=False, decided=kept.append
+        )
+        return kept[0]
 
     def remove(
         self, network: nn.Module, groups: Sequence[FilterGroup], mask: FilterMask, batches: Sequence[Any]

@@ -21,6 +21,8 @@ from easiedge.model.logits import class_logits
 from easiedge.projection.floors import Floors
 from easiedge.projection.project import project
 from easiedge.scoring.batches import inputs_of
+from easiedge.scoring.joint_information_gain import READJUST
+from easiedge.scoring.score import accepts
 from easiedge.surgery.compensate import Compensation
 from easiedge.surgery.select import select
 from easiedge.surgery.shrink import cut
@@ -54,6 +56,8 @@ def masks_by_turns(
         EasiEdgeError: a share is not a whole number of chunks.
     """
     top, (steps, stops) = max(shares), chunks_of(shares, chunk)
+    if choice.get("compensation") and accepts(choice["criterion"], "readjust"):
+        choice = {"readjust": READJUST} | choice  # one way, of which every chunk is asked for
     found: dict[int, FilterMask] = {}
     select(
         model, groups, batches, budget=Budget(filters_removed=top), chunk=top / steps, min_units=floors.min_units, max_ratio=floors.max_ratio,

@@ -7,33 +7,32 @@ every expansion is taken in a network that still works.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.cost import network_cost
 from easiedge.model.device_latency import DeviceLatency
 from easiedge.model.filter_groups import analyse
-from easiedge.model.graph import device_of, evaluating, two_images
+from easiedge.model.graph import two_images
 from easiedge.model.restrict import restrict, widen
 from easiedge.projection.budget import limits, reduction
 from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.projection.limits import Limits
 from easiedge.projection.project import SCOPES, check_ranking, choose
-from easiedge.scoring.batches import Batches, logits_of
-from easiedge.scoring.joint_information_gain import for_refit
+from easiedge.scoring.batches import Batches, inputs_of
 from easiedge.scoring.reference import held_against
-from easiedge.scoring.score import Scorer, score
+from easiedge.scoring.score import Scorer, accepts, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
 from easiedge.surgery.measured_latency import Clock, held, measuring
 from easiedge.surgery.shrink import cut
+from easiedge.surgery.tries import Judge, Part, dampings, readjusted, says
 from easiedge.surgery.turns import Turn, fractions, put_back_turns
 from easiedge.unit import Budget, FilterGroup, FilterMask
 
@@ -66,6 +65,7 @@ def select(
     positions: int = 32,
     memory: float = MEMORY,
     progress: Progress | None = None,
+    decided: Callable[[float], None] | None = None,
     scorer: Scorer = score,
     **options: Any,
 ) -> FilterMask:
@@ -94,9 +94,11 @@ def select(
         ridge: of the compensation, as in `compensate`.
         positions: of the compensation, as in `compensate`.
         memory: bytes that the compensation may keep between layers, and of a loader's batches, as in `compensate`.
-        progress: called after each chunk with (chunks done, chunks in all, mask so far).
+        progress: called after each chunk with (chunks done, chunks in all, mask so far); each way that is tried starts anew.
+        decided: called with the ``readjust`` that was kept.
         scorer: what is called in place of `score`, such as a `SharedScores`.
-        **options: of the criterion, such as ``probe`` and ``passes``; with compensation the joint form readjusts unless told otherwise.
+        **options: of the criterion, such as ``probe`` and ``passes``.  Of several values of ``readjust`` the one is kept whose network has the
+            smaller exact information gain (`easiedge.surgery.tries`); with compensation the joint form tries 0.1 and 0 unless told otherwise.
 
     Raises:
         BudgetError: the budget cannot be met, or groups collapse and ``collapse="error"``.
@@ -119,40 +121,52 @@ def select(
     goal = limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
     ends = fractions(reduction(budget, cost), chunk)
     fit = compensation == "least_squares"
-    options = held_against(criterion, lambda: _reference(tutor or model, calibration), first_order) | options
-    following = _next_network(model, groups, calibration, example, ridge, positions, memory if fit else None)
-    mask = FilterMask.full(groups)
-    done: list[Turn] = []
-    current: nn.Module = model
-    for step, fraction in enumerate(ends, start=1):
-        here = restrict(groups, mask)
-        scores = scorer(current, here, calibration, criterion, **options)
-        if fit:
-            scores = for_refit(scores, options)
-        after = widen(choose(scores, here, limits(budget, groups, cost, floors, fraction), scope, ranking), mask)
-        done.append(Turn(mask, after, scores))
-        mask = after
-        if progress is not None:
-            progress(step, len(ends), mask)
-        if step < len(ends):
-            current = following(mask)
+    each = dampings(criterion, options, fit)
+    options = {name: value for name, value in options.items() if name != "readjust" or not accepts(criterion, name)}
+    options = held_against(criterion, lambda: says(tutor or model, map(inputs_of, calibration)), first_order) | options
+    left_by = partial(
+        _next_network, model, groups, example=example, ridge=ridge, positions=positions, memory=memory if fit else None
+    )
+    following = left_by(calibration)
+    first = cache(lambda: scorer(model, list(groups), calibration, criterion, **options))  # the same for all dampings
 
-    def within(bounds: Limits) -> FilterMask:
-        last = replace(done[-1], after=widen(choose(scores, here, bounds, scope, ranking), done[-1].before))
+    def turns(number: int, damping: float) -> Iterator[Turn]:
+        mask, current = FilterMask.full(groups), model
+        for step, fraction in enumerate(ends, start=1):
+            here = restrict(groups, mask)
+            scores = scorer(current, here, calibration, criterion, **options) if step > 1 else first()
+            scores, bounds = readjusted(scores, damping), limits(budget, groups, cost, floors, fraction)
+            turn = Turn(mask, widen(choose(scores, here, bounds, scope, ranking), mask), scores)
+            yield turn
+            mask = turn.after
+            if progress is not None:
+                progress(number * len(ends) + step, len(each) * len(ends), mask)
+            if step < len(ends):
+                current = following(mask)
+
+    def within(bounds: Limits, done: Sequence[Turn]) -> FilterMask:
+        last = done[-1]
+        if bounds is not goal:
+            after = choose(last.scores, restrict(groups, last.before), bounds, scope, ranking)
+            last = replace(last, after=widen(after, last.before))
         return put_back_turns([*done[:-1], last], groups, bounds) if scope == "global" else last.after
 
-    if scope == "global":
-        mask = put_back_turns(done, groups, goal)
+    ways = [list(turns(number, damping)) for number, damping in enumerate(each)]
+    masks = [within(goal, done) for done in ways]
+    best = Judge(tutor or model, Part(calibration, judged=True)).best(masks, left_by(Part(calibration, judged=False)))
+    mask = masks[best]
     if clock is not None and goal.has_latency:
-        mask = held(mask, goal, within, measuring(model, groups, example, clock))
+        mask = held(mask, goal, partial(within, done=ways[best]), measuring(model, groups, example, clock))
     guard.check(mask, groups)
+    if decided is not None:
+        decided(each[best])
     return mask
 
 
 def _next_network(
     model: nn.Module,
     groups: Sequence[FilterGroup],
-    calibration: Calibration,
+    calibration: Batches,
     example: Any,
     ridge: float,
     positions: int,
@@ -172,11 +186,3 @@ def _next_network(
         return lambda mask: cut(walk, groups, mask, images)
 
     return lambda mask: session()(mask)
-
-
-@torch.no_grad()
-def _reference(tutor: nn.Module, batches: Calibration) -> list[Tensor]:
-    """The tutor's logits on each batch, computed once."""
-    with evaluating(tutor):
-        images = batches.inputs(device_of(tutor))
-        return [logits_of(tutor(x), number) for number, x in enumerate(images)]

@@ -28,5 +28,6 @@ def gradients(**options):
 
 @pytest.mark.parametrize("compensation", [None, "least_squares"])
 def test_the_term_is_zero_unless_asked_for(compensation):
-    assert gradients(compensation=compensation) == [0.0] * 3
+    turns = 5 if compensation else 3  # with a refit in two ways, whose first scores are the same
+    assert gradients(compensation=compensation) == [0.0] * turns
     assert all(g > 0 for g in gradients(compensation=compensation, first_order=True)[1:])
