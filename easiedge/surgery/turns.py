@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,10 @@ class Turn:
     before: FilterMask
     after: FilterMask
     scores: FilterScores
+
+    def past(self) -> Turn:
+        """The same without the scores' quadratic form, which is large, and which only the last turn needs."""
+        return replace(self, scores=replace(self.scores, interaction=None))
 
 
 def fractions(reduction: float, chunk: float) -> list[float]:
