@@ -16,7 +16,7 @@ from PIL import Image
 
 import easiedge
 
-TIMES, LOST_IN_THE_NOISE = 8, 200  # torch.fx leaves three small objects of each traced graph in linecache
+TIMES, LOST_IN_THE_NOISE = 8, 320  # torch.fx leaves three small objects of each traced graph in linecache
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
