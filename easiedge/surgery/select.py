@@ -7,7 +7,7 @@ every expansion is taken in a network that still works.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -34,7 +34,7 @@ from easiedge.surgery.measured_latency import Clock, held, measuring
 from easiedge.surgery.shrink import cut
 from easiedge.surgery.tries import Judge, Part, dampings, readjusted, says
 from easiedge.surgery.turns import Turn, fractions, put_back_turns
-from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
+from easiedge.unit import Budget, FilterGroup, FilterMask
 
 COMPENSATIONS = ("none", "least_squares")
 Progress = Callable[[int, int, FilterMask], None]
@@ -127,25 +127,24 @@ def select(
     left_by = partial(
         _next_network, model, groups, example=example, ridge=ridge, positions=positions, memory=memory if fit else None
     )
-    following = left_by(calibration)
-    shared: list[FilterScores] = []  # of the dense network: the same for all dampings
 
-    def turns(number: int, damping: float) -> list[Turn]:
-        mask, current, done = FilterMask.full(groups), model, list[Turn]()
-        for step, fraction in enumerate(ends, start=1):
-            here = restrict(groups, mask)
-            scores = shared.pop() if step == 1 and shared else scorer(current, here, calibration, criterion, **options)
-            if step == 1 and number + 1 < len(each):
-                shared.append(scores)
-            scores, bounds = readjusted(scores, damping), limits(budget, groups, cost, floors, fraction)
-            done = [turn.past() for turn in done]
-            done.append(Turn(mask, widen(choose(scores, here, bounds, scope, ranking), mask), scores))
-            mask = done[-1].after
-            if progress is not None:
-                progress(number * len(ends) + step, len(each) * len(ends), mask)
-            if step < len(ends):
-                current = following(mask)
-        return done
+    def ways() -> Iterator[list[Turn]]:
+        following = left_by(calibration)
+        dense = cache(lambda: scorer(model, list(groups), calibration, criterion, **options))
+        for number, damping in enumerate(each):
+            mask, current, done = FilterMask.full(groups), model, list[Turn]()
+            for step, fraction in enumerate(ends, start=1):
+                here = restrict(groups, mask)
+                scores = scorer(current, here, calibration, criterion, **options) if done else dense()
+                scores, bounds = readjusted(scores, damping), limits(budget, groups, cost, floors, fraction)
+                done = [turn.past() for turn in done]
+                done.append(Turn(mask, widen(choose(scores, here, bounds, scope, ranking), mask), scores))
+                mask = done[-1].after
+                if progress is not None:
+                    progress(number * len(ends) + step, len(each) * len(ends), mask)
+                if step < len(ends):
+                    current = following(mask)
+            yield done
 
     def within(bounds: Limits, done: Sequence[Turn]) -> FilterMask:
         last = done[-1]
@@ -154,12 +153,12 @@ def select(
             last = replace(last, after=widen(after, last.before))
         return put_back_turns([*done[:-1], last], groups, bounds) if scope == "global" else last.after
 
-    ways = [turns(number, damping) for number, damping in enumerate(each)]
-    masks = [within(goal, done) for done in ways]
+    tried = list(ways())
+    masks = [within(goal, done) for done in tried]
     best = Judge(tutor or model, Part(calibration, judged=True)).best(masks, left_by(Part(calibration, judged=False)))
     mask = masks[best]
     if clock is not None and goal.has_latency:
-        mask = held(mask, goal, partial(within, done=ways[best]), measuring(model, groups, example, clock))
+        mask = held(mask, goal, partial(within, done=tried[best]), measuring(model, groups, example, clock))
     guard.check(mask, groups)
     if decided is not None:
         decided(each[best])
