@@ -43,8 +43,8 @@ class Admm:
         stopping: when to stop before that: by default as soon as at most 1 % of the gates flip. The mask is settled then, and the epochs that
             are left train the smaller network, faster and with nothing that pulls at its weights.
         chunk: share that goes between two expansions of the Z-steps' selection.
-        readjust: of the joint form in the Z-steps.  Whether it or 0 is the better is decided once, in the dense network
-            (`easiedge.surgery.tries`), so that the mask settles.
+        readjust: of the joint form in the Z-steps; the selection's own by default.  Where units are chosen and refitted by turns, whether it
+            or 0 is the better is decided once, in the dense network (`easiedge.surgery.tries`), so that the mask settles; elsewhere it is as it is given.
         refit: draw kept weights to the compensated ones (where the selection compensates), and not only removed ones to zero.
     """
 
@@ -57,7 +57,7 @@ class Admm:
     start: float = 0.9
     stopping: Stopping | None = None
     chunk: float = 0.1
-    readjust: float = 0.1
+    readjust: float | None = None
     refit: bool = True
 
     def __post_init__(self) -> None:
@@ -71,8 +71,8 @@ class Admm:
             raise EasiEdgeError(f"schedule.rho={self.rho} must be a finite number above 0")
         if not is_number(self.chunk) or not 0.0 < self.chunk <= 1.0:
             raise EasiEdgeError(f"schedule.chunk={self.chunk} is outside (0, 1]: give the share between two expansions")
-        if not is_number(self.readjust) or not 0.0 <= self.readjust < math.inf:
-            raise EasiEdgeError(f"schedule.readjust={self.readjust} must be a finite number from 0")
+        if self.readjust is not None and not (is_number(self.readjust) and 0.0 <= self.readjust < math.inf):
+            raise EasiEdgeError(f"schedule.readjust={self.readjust} must be a finite number from 0, or null")
         if not is_number(self.dual) or not 0.0 <= self.dual <= 1.0:
             raise EasiEdgeError(
                 f"schedule.dual={self.dual} is outside [0, 1]: 1 is plain ADMM, 0 the quadratic penalty alone"
@@ -102,22 +102,24 @@ class Admm:
         network, example = copy.deepcopy(task.network), inputs_of(task.calibration[0])[:2]
 
         @cache
-        def damping() -> float:  # from the dense network, so that it is the same after a stop
+        def first() -> tuple[FilterMask, float]:  # of the dense network, so that it is the same after a stop
             given = task.network, task.groups, task.calibration, task.budget
-            return task.selection.damping(*given, readjust=self.readjust, chunk=self.chunk)
+            return task.selection.decided(*given, chunk=self.chunk, readjust=self.readjust)
 
         def choose(current: nn.Module) -> FilterMask:
             nonlocal told
-            mask = task.selection.mask(
-                current,
-                task.groups,
-                task.calibration,
-                task.budget,
-                tutor=task.network,
-                chunk=self.chunk,
-                readjust=damping(),
-                guarded=False,
-            )
+            mask, damping = first()
+            if callback.state is not None:  # since then it has been trained
+                mask = task.selection.mask(
+                    current,
+                    task.groups,
+                    task.calibration,
+                    task.budget,
+                    tutor=task.network,
+                    chunk=self.chunk,
+                    readjust=damping,
+                    guarded=False,
+                )
             if told is None:
                 told = guard.check(mask, task.groups)
             return mask

@@ -85,7 +85,7 @@ class Selection:
     @property
     def fits(self) -> bool:
         """Whether the network is refitted while units are chosen."""
-        return self.compensation is not None and self.interleaved
+        return self.compensation == "least_squares" and self.interleaved
 
     def ways(self) -> Sequence[Choosing]:
         """In which units will be chosen, for `check_memory`."""
@@ -123,23 +123,26 @@ class Selection:
         )  # fmt: skip
         return FilterMask(told(mask.keep))
 
-    def damping(
+    def decided(
         self,
         network: nn.Module,
         groups: Sequence[FilterGroup],
         batches: Sequence[Any],
         budget: Budget,
-        readjust: float,
+        *,
         chunk: float | None = None,
-    ) -> float:
-        """Of ``readjust`` and 0 the one that chooses better in ``network``, for a loop that decides once (`easiedge.surgery.tries`)."""
-        if not (self.fits and readjust and accepts(self.criterion, "readjust")):
-            return readjust
+        readjust: float | None = None,
+    ) -> tuple[FilterMask, float]:
+        """The mask of ``network``, and the ``readjust`` that chose it, for a loop that decides once (`easiedge.surgery.tries`).
+
+        Where the network is refitted as units are chosen, ``readjust`` (the own by default) is tried beside 0; elsewhere it stands alone.
+        """
+        tried = (readjust, 0.0) if readjust is not None and self.fits else readjust
         kept: list[float] = []
-        self.mask(
-            network, groups, batches, budget, chunk=chunk, readjust=(readjust, 0.0), guarded=False, decided=kept.append
+        mask = self.mask(
+            network, groups, batches, budget, chunk=chunk, readjust=tried, guarded=False, decided=kept.append
         )
-        return kept[0]
+        return mask, kept[0]
 
     def remove(
         self, network: nn.Module, groups: Sequence[FilterGroup], mask: FilterMask, batches: Sequence[Any]

@@ -1,7 +1,8 @@
 """What choosing units takes at most, before it is begun: one small forward pass tells the size of the rest.
 
     scoring      = fixed + 2 * batch * (saved for the backward pass + 2 * largest tensor) + 12 * batch * passes * units + form
-    form         = 4 * units**2 for F (or the rows of G), and 24 * sum over groups of units**2 more where the projection readjusts
+    form         = 4 * units**2 for F (or the rows of G), twice where units are chosen in two ways (the dense network's serves both and is
+                   kept), and 24 * sum over groups of units**2 more where the projection readjusts
     compensation = fixed + batch * 3 * largest tensor + max over layers of equations + kept between layers
     equations = 24 * width * (width + outputs), or 12 * rows * (width + outputs) + 24 * rows**2 for a layer of few rows (positions compared)
     peak         = max(scoring, compensation)
@@ -90,8 +91,8 @@ def memory_estimate(
     if criterion == "joint_information_gain":
         limit, memory = int(options.get("matrix_limit", MATRIX_LIMIT)), int(options.get("memory", MEMORY))
         form = 4 * units**2 if units <= limit else 2 * min(memory, 4 * units * images * passes)
-        readjusts = options.get("readjust", READJUST if fit else 0.0)  # as `for_refit` has it
-        form += 24 * sum(group.size**2 for group in groups) if readjusts else 0
+        if options.get("readjust", READJUST if fit else 0.0):
+            form = (2 if fit else 1) * form + 24 * sum(group.size**2 for group in groups)
     elif criterion == "optimal_brain_surgeon":
         form = 28 * units**2
     layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}

@@ -56,7 +56,7 @@ def masks_by_turns(
         EasiEdgeError: a share is not a whole number of chunks.
     """
     top, (steps, stops) = max(shares), chunks_of(shares, chunk)
-    if choice.get("compensation") and accepts(choice["criterion"], "readjust"):
+    if choice.get("compensation") == "least_squares" and accepts(choice["criterion"], "readjust"):
         choice = {"readjust": READJUST} | choice  # one way, of which every chunk is asked for
     found: dict[int, FilterMask] = {}
     select(

@@ -34,7 +34,7 @@ from easiedge.surgery.measured_latency import Clock, held, measuring
 from easiedge.surgery.shrink import cut
 from easiedge.surgery.tries import Judge, Part, dampings, readjusted, says
 from easiedge.surgery.turns import Turn, fractions, put_back_turns
-from easiedge.unit import Budget, FilterGroup, FilterMask
+from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
 
 COMPENSATIONS = ("none", "least_squares")
 Progress = Callable[[int, int, FilterMask], None]
@@ -128,23 +128,26 @@ def select(
         _next_network, model, groups, example=example, ridge=ridge, positions=positions, memory=memory if fit else None
     )
 
+    def turn(mask: FilterMask, fraction: float, scores: FilterScores) -> Turn:
+        here, bounds = restrict(groups, mask), limits(budget, groups, cost, floors, fraction)
+        return Turn(mask, widen(choose(scores, here, bounds, scope, ranking), mask), scores)
+
     def ways() -> Iterator[list[Turn]]:
         following = left_by(calibration)
         dense = cache(lambda: scorer(model, list(groups), calibration, criterion, **options))
         for number, damping in enumerate(each):
             mask, current, done = FilterMask.full(groups), model, list[Turn]()
             for step, fraction in enumerate(ends, start=1):
-                here = restrict(groups, mask)
-                scores = scorer(current, here, calibration, criterion, **options) if done else dense()
-                scores, bounds = readjusted(scores, damping), limits(budget, groups, cost, floors, fraction)
-                done = [turn.past() for turn in done]
-                done.append(Turn(mask, widen(choose(scores, here, bounds, scope, ranking), mask), scores))
+                done = [past.past() for past in done]  # before the next form is made
+                scores = scorer(current, restrict(groups, mask), calibration, criterion, **options) if done else dense()
+                done.append(turn(mask, fraction, readjusted(scores, damping)))
+                del scores
                 mask = done[-1].after
                 if progress is not None:
                     progress(number * len(ends) + step, len(each) * len(ends), mask)
                 if step < len(ends):
                     current = following(mask)
-            yield done
+            yield done if clock is not None else [past.past() for past in done]
 
     def within(bounds: Limits, done: Sequence[Turn]) -> FilterMask:
         last = done[-1]

@@ -13,6 +13,7 @@ each time and far behind in the end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
 from easiedge.model.graph import device_of, evaluating
+from easiedge.plain_values import is_number
 from easiedge.processes import summed
 from easiedge.scoring.batches import inputs_of, logits_of
 from easiedge.scoring.information_gain import divergence
@@ -38,13 +40,13 @@ def dampings(criterion: str, options: Mapping[str, Any], fit: bool) -> tuple[flo
     """What to try: the criterion's ``readjust``, a number or several; with a refit READJUST and none, where nothing is said.
 
     Raises:
-        EasiEdgeError: ``readjust`` is negative, or empty.
+        EasiEdgeError: ``readjust`` is no finite number from 0, nor a sequence of such.
     """
     if not accepts(criterion, "readjust"):
         return (0.0,)
     asked = options.get("readjust", (READJUST, 0.0) if fit else 0.0)
-    values = tuple(dict.fromkeys(asked if isinstance(asked, Sequence) else (asked,)))
-    if not values or min(values) < 0.0:
+    values = tuple(dict.fromkeys(asked if isinstance(asked, list | tuple) else (asked,)))
+    if not values or not all(is_number(value) and 0.0 <= value < math.inf for value in values):
         raise EasiEdgeError(f"readjust={asked} must be 0, a damping such as {READJUST}, or several to try")
     return values
 
@@ -57,7 +59,7 @@ def readjusted(scores: FilterScores, damping: float) -> FilterScores:
 
 
 class Part:
-    """Every fourth image of each batch (``judged``), or the three others; all of them where there are fewer than four.
+    """Every fourth image (``judged``), or the three others; all of them where there are fewer than four.
 
     Args:
         batches: that can be gone through again.
@@ -66,12 +68,13 @@ class Part:
 
     def __init__(self, batches: Calibration, judged: bool) -> None:
         self.batches, self.judged = batches, judged
-        self.whole = max(batches.sizes) < EVERY
+        self.whole = sum(batches.sizes) < EVERY
 
     def __iter__(self) -> Iterator[Tensor]:
         """The images of each batch, without labels; batches of which nothing is left are passed over."""
+        begin = 0
         for x in map(inputs_of, self.batches):
-            number = torch.arange(len(x), device=x.device)
+            number = torch.arange(begin, begin := begin + len(x), device=x.device)
             part = x if self.whole else x[(number % EVERY == EVERY - 1) == self.judged]
             if len(part):
                 yield part
@@ -93,8 +96,8 @@ class Judge:
         """``mean over x of KL( p_tutor || p )`` in nats, over the images of all processes."""
         total = torch.zeros(2, dtype=torch.float64)
         for told, said in zip(self.told(), says(network, self.images), strict=True):
-            each = divergence(told.log_softmax(1), said.to(told))
-            total += torch.tensor([float(each.double().sum()), len(each)], dtype=torch.float64)
+            each = divergence(told.cpu().double().log_softmax(1), said.cpu().double())
+            total += torch.tensor([float(each.sum()), len(each)], dtype=torch.float64)
         loss, count = summed(total).tolist()
         return loss / count
 

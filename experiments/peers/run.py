@@ -66,7 +66,12 @@ SPARSE = {
 CHOSEN = {"group_norm": 1e-2, "bn_scale": 1e-2}
 """On validation data (``vgg16_short_reg``, 78 % of the MACs; ``resnet56_short_reg``, 72 %, below): fivefold more ruins VGG-16, a fifth leaves units that are needed."""
 CUSTOMARY = {"group_norm": 5e-4, "bn_scale": 5e-4}
-STRENGTH = {"vgg16": CHOSEN, "vgg16_filters": CHOSEN, "resnet56": {"group_norm": 2e-3, "bn_scale": 5e-4}, "digits": CUSTOMARY}
+STRENGTH = {
+    "vgg16": CHOSEN,
+    "vgg16_filters": CHOSEN,
+    "resnet56": {"group_norm": 2e-3, "bn_scale": 5e-4},
+    "digits": CUSTOMARY,
+}
 """Of sparse training, by study."""
 ALIKE = {"resnet56": {"Torch-Pruning magnitude isomorphic"}}
 """Methods that a study leaves out, since they do there what another does: with ResNet's streams left alone all groups are isomorphic."""

@@ -26,7 +26,8 @@ def dense():
 class Turns(Selection):
     """Chooses, in turns, masks that keep so many units of each group."""
 
-    def mask(self, network, groups, *args, **options):
+    def mask(self, network, groups, *args, decided=lambda damping: None, **options):
+        decided(0.0)
         keep = self.options["turns"].pop(0)
         return easiedge.FilterMask({g.name: torch.arange(g.size) < keep for g in groups})
 

@@ -66,9 +66,12 @@ def test_every_fourth_image_judges_and_the_others_refit():
         [torch.arange(6.0)[:, None], (torch.arange(6.0, 8)[:, None], None), torch.arange(8.0, 12)[:, None]], 1e9, "test"
     )
     parts = {judged: torch.cat(list(Part(batches, judged)))[:, 0].tolist() for judged in (True, False)}
-    assert parts == {True: [3, 11], False: [0, 1, 2, 4, 5, 6, 7, 8, 9, 10]}
-    few = Calibration([torch.zeros(2, 1), torch.zeros(3, 1)], 1e9, "test")
-    assert len(torch.cat(list(Part(few, True)))) == len(torch.cat(list(Part(few, False)))) == 5
+    assert parts == {True: [3, 7, 11], False: [0, 1, 2, 4, 5, 6, 8, 9, 10]}
+    for size in (1, 3, 5, 7, 12):  # however they are dealt into batches
+        dealt = Calibration(list(torch.arange(12.0)[:, None].split(size)), 1e9, "test")
+        assert torch.cat(list(Part(dealt, True)))[:, 0].tolist() == parts[True]
+    few = Calibration([torch.zeros(2, 1), torch.zeros(1, 1)], 1e9, "test")
+    assert len(torch.cat(list(Part(few, True)))) == len(torch.cat(list(Part(few, False)))) == 3
 
 
 @pytest.mark.parametrize("name", ["Residual", "Depthwise"])
@@ -115,7 +118,7 @@ def test_what_is_tried():
     assert dampings("joint_information_gain", {"readjust": 0.3}, fit=True) == (0.3,)
     assert dampings("joint_information_gain", {}, fit=False) == (0.0,)
     assert dampings("l1_magnitude", {}, fit=True) == (0.0,)
-    for wrong in (-1, [0.1, -1.0], []):
+    for wrong in (-1, [0.1, -1.0], [], "0.1", None, True, float("nan"), [float("inf")]):
         with pytest.raises(EasiEdgeError, match=r"readjust=.* must be 0"):
             dampings("joint_information_gain", {"readjust": wrong}, fit=True)
 
@@ -126,19 +129,52 @@ def test_a_selection_tries_its_own_where_it_refits(monkeypatch):
         "easiedge.schedule.selection.select", lambda *_, readjust, **__: asked.append(readjust) or FilterMask({})
     )
     chosen = Selection(options={"readjust": 0.2})
-    for which in (chosen, replace(chosen, interleaved=False), replace(chosen, compensation=None)):
-        which.mask(None, [], [], None)
+    for changed in ({}, {"interleaved": False}, {"compensation": None}, {"compensation": "none"}):
+        replace(chosen, **changed).mask(None, [], [], None)
     chosen.mask(None, [], [], None, readjust=0.0)
-    assert asked == [(0.2, 0.0), 0.2, 0.2, 0.0]
+    replace(chosen, options={}, compensation=None).mask(None, [], [], None)
+    assert asked == [(0.2, 0.0), 0.2, 0.2, 0.2, 0.0, 0.0]
 
 
-def test_a_loop_decides_once(case):
-    model, x, groups = case
-    budget, chosen, kept = Budget(filters_removed=0.6), Selection(collapse="ignore"), []
-    chosen.mask(model, groups, [x], budget, decided=kept.append)
-    assert chosen.damping(model, groups, [x], budget, readjust=0.1) == kept[0]
-    assert replace(chosen, compensation=None).damping(model, groups, pytest.fail, budget, readjust=0.1) == 0.1
-    assert replace(chosen, criterion="l1_magnitude").damping(model, groups, pytest.fail, budget, readjust=0.1) == 0.1
+@pytest.mark.parametrize(("name", "better"), [("Residual", 0.1), ("Depthwise", 0.0)])
+def test_a_loop_decides_once(name, better):
+    torch.manual_seed(1)
+    model, x = network(name).eval(), images(32)
+    groups, budget, chosen = find_groups(model, x), Budget(filters_removed=0.6), Selection(collapse="ignore")
+    for own in (chosen, replace(chosen, options={"readjust": 0.1})):
+        mask, damping = own.decided(model, groups, [x], budget)
+        assert damping == better
+        alone = chosen.mask(model, groups, [x], budget, readjust=damping)
+        assert all(torch.equal(kept, alone.keep[g]) for g, kept in mask.keep.items())
+    for given in (0.1, 0.0):
+        assert chosen.decided(model, groups, [x], budget, readjust=given)[1] == (better if given else 0.0)
+        for fixed in (replace(chosen, compensation=None), replace(chosen, interleaved=False)):
+            assert fixed.decided(model, groups, [x], budget, readjust=given)[1] == given
+    assert replace(chosen, compensation=None).decided(model, groups, [x], budget)[1] == 0.0
+    assert replace(chosen, criterion="l1_magnitude").decided(model, groups, [x], budget, readjust=0.1)[1] == 0.0
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_networks_in_half_precision_are_judged_in_double(half):
+    torch.manual_seed(2)
+    told = 4 * torch.randn(64, 10, dtype=torch.float64)
+    said = (told + 1e-2 * torch.randn_like(told)).to(half)
+    told = told.to(half)
+    p, q = told.double().softmax(1), said.double().softmax(1)
+    expected = float((p * (p / q).log()).sum(1).mean())
+    judge = Judge(torch.nn.Identity(), [told])
+    assert judge.loss(_Says(said)) == pytest.approx(expected, rel=1e-6)
+
+
+class _Says(torch.nn.Module):
+    """The same logits, whatever it is asked."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, x):
+        return self.logits
 
 
 def test_options_of_other_criteria_are_still_refused(case):
