@@ -35,7 +35,7 @@ def lowest_scores(values: Array, starts: NDArray[np.int64], limits: Limits) -> B
 
 
 def cheapest_first(order: Order, limits: Limits) -> Bool:
-    """Remove, again and again, the step that loses least information per cost (or has the lowest score), until every limit holds.
+    """Remove, again and again, the step that loses least information per cost to the order's power (or has the lowest score), until every limit holds.
 
     Costs are recounted after each step.  With several limits the cost of a step is the share of the outstanding
     quantities it pays, summed.  At the end units are put back, last ones first, where the limits allow it.
@@ -64,7 +64,7 @@ def _cheapest(order: Order, limits: Limits, kept: Array, unmet: Array, candidate
     """The group and the number of units with the lowest price; 0 units where no step pays anything."""
     lowest, group, count = np.inf, -1, 0
     for steps in candidates:
-        prices = price(limits, kept, steps, order.losses(steps), unmet, order.weighed)
+        prices = price(limits, kept, steps, order.losses(steps), unmet, order.power)
         g = int(np.argmin(prices))
         if prices[g] < lowest:
             lowest, group, count = float(prices[g]), g, int(steps[g])
@@ -107,6 +107,6 @@ def project_globally(order: Order, limits: Limits) -> Bool:
         return cheapest_first(order, limits)
     if limits.units_only:
         return lowest_scores(order.values, order.starts, limits)
-    if not order.weighed or limits.met(np.diff(order.starts).astype(np.float64)):
+    if order.power != 1.0 or limits.met(np.diff(order.starts).astype(np.float64)):
         return cheapest_first(order, limits)
     return best_widths(order, limits)

@@ -18,10 +18,10 @@ class GreedyOrder(ABC):
     Attributes:
         increase: information lost with each unit, given those that are gone ``[units]``.
         alive: the units that are left.
-        weighed: whether losses are held against what a step saves, see `easiedge.projection.order.Order`.
+        power: of what a step pays, see `easiedge.projection.order.Order`.
     """
 
-    weighed = True
+    power = 1.0
 
     def __init__(self, increase: Array, starts: NDArray[np.int64]) -> None:
         self.increase, self.starts = increase, starts

@@ -23,12 +23,12 @@ class Order(Protocol):
     Attributes:
         alive: units that are left ``[units]``.
         starts: of each group among them, and their number at the end ``[groups + 1]``.
-        weighed: whether losses are held against what a step saves; else they only rank, see `price`.
+        power: of what a step pays, against which its loss is held (`easiedge.projection.ranking`); 0 where losses only rank.
     """
 
     alive: Bool
     starts: NDArray[np.int64]
-    weighed: bool
+    power: float
 
     def losses(self, steps: Array) -> Array:
         """Information lost when each group loses its next ``steps`` units ``[groups]``; infinity for steps of 0."""
@@ -67,7 +67,7 @@ def mask_of(alive: Bool, groups: Sequence[FilterGroup]) -> FilterMask:
 class SingleScores:
     """Units of a group go in the order of their own scores; ties in the order of their position."""
 
-    weighed = True
+    power = 1.0
 
     def __init__(self, values: Array, starts: NDArray[np.int64]) -> None:
         self.starts = starts

@@ -27,10 +27,10 @@ from easiedge.projection.joint_greedy import JointOrder
 from easiedge.projection.layerwise_topk import project_layerwise
 from easiedge.projection.limits import Limits
 from easiedge.projection.order import Order, SingleScores, flat, mask_of, starts_of
+from easiedge.projection.ranking import Ranking, check_ranking, exponent
 from easiedge.projection.readjusted_greedy import ReadjustedOrder
 from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
 
-RANKINGS = ("auto", "per_cost", "score")
 SCOPES = {"global": project_globally, "layerwise": project_layerwise}
 
 
@@ -44,7 +44,7 @@ def project(
     example_inputs: Tensor | tuple[Tensor, ...] | None = None,
     cost: NetworkCost | None = None,
     latency: DeviceLatency | None = None,
-    ranking: str = "auto",
+    ranking: Ranking = "auto",
     min_units: int | Mapping[str, int] = 1,
     max_ratio: float = 1.0,
     round_to: int = 1,
@@ -62,8 +62,8 @@ def project(
         example_inputs: a batch for it.
         cost: from `network_cost` with the same budget, instead of ``model``, ``example_inputs`` and ``latency``.
         latency: milliseconds on a device, from `LatencyTable.network`, for a budget that limits them.
-        ranking: of units whose costs differ, under global scope: ``"per_cost"`` by score per cost, ``"score"`` by score alone, ``"auto"``
-            per cost where the scores are losses.
+        ranking: of units whose costs differ, under global scope: ``"per_cost"`` by score per cost, ``"score"`` by score alone, a number by
+            score per that power of the cost, ``"auto"`` per cost where the scores are losses.
         min_units: units that every group keeps, one number or by group name (``"*"`` for the others).
         max_ratio: largest share that any group may lose.
         round_to: every group keeps a multiple of this many units, or all.
@@ -88,25 +88,17 @@ def project(
     return mask
 
 
-def check_ranking(ranking: str) -> None:
-    """Refuse what `project` does not know."""
-    if ranking not in RANKINGS:
-        raise EasiEdgeError(
-            f"projection.ranking={ranking} is unknown: choose {', '.join(RANKINGS[:-1])} or {RANKINGS[-1]}"
-        )
-
-
 def choose(
-    scores: FilterScores, groups: Sequence[FilterGroup], bounds: Limits, scope: str, ranking: str = "auto"
+    scores: FilterScores, groups: Sequence[FilterGroup], bounds: Limits, scope: str, ranking: Ranking = "auto"
 ) -> FilterMask:
     """Choose among the units of ``groups``, which may be what earlier choices have left of those that ``bounds`` counts."""
     return mask_of(SCOPES[scope](order_of(scores, groups, ranking), bounds), groups)
 
 
-def order_of(scores: FilterScores, groups: Sequence[FilterGroup], ranking: str = "auto") -> Order:
+def order_of(scores: FilterScores, groups: Sequence[FilterGroup], ranking: Ranking = "auto") -> Order:
     """In which order the units of each group go: by the joint form where the scores have one."""
     order = _order(scores, groups)
-    order.weighed = scores.are_losses if ranking == "auto" else ranking == "per_cost"
+    order.power = exponent(ranking, scores.are_losses)
     return order
 
 

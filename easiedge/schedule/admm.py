@@ -16,6 +16,7 @@ from easiedge.plain_values import is_number, is_whole
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
 from easiedge.surgery.shrink import shrink
+from easiedge.surgery.tries import Way
 from easiedge.training.admm_callback import ADMMCallback
 from easiedge.training.norm_statistics import renew_norm_statistics
 from easiedge.unit import FilterMask
@@ -44,7 +45,8 @@ class Admm:
             are left train the smaller network, faster and with nothing that pulls at its weights.
         chunk: share that goes between two expansions of the Z-steps' selection.
         readjust: of the joint form in the Z-steps; the selection's own by default.  Where units are chosen and refitted by turns, whether it
-            or 0 is the better is decided once, in the dense network (`easiedge.surgery.tries`), so that the mask settles; elsewhere it is as it is given.
+            or 0 is the better (and which power of the cost) is decided once, in the dense network (`easiedge.surgery.tries`), so that the mask
+            settles; elsewhere it is as it is given.
         refit: draw kept weights to the compensated ones (where the selection compensates), and not only removed ones to zero.
     """
 
@@ -102,13 +104,13 @@ class Admm:
         network, example = copy.deepcopy(task.network), inputs_of(task.calibration[0])[:2]
 
         @cache
-        def first() -> tuple[FilterMask, float]:  # of the dense network, so that it is the same after a stop
+        def first() -> tuple[FilterMask, Way]:  # of the dense network, so that it is the same after a stop
             given = task.network, task.groups, task.calibration, task.budget
             return task.selection.decided(*given, chunk=self.chunk, readjust=self.readjust)
 
         def choose(current: nn.Module) -> FilterMask:
             nonlocal told
-            mask, damping = first()
+            mask, way = first()
             if callback.state is not None:  # since then it has been trained
                 mask = task.selection.mask(
                     current,
@@ -117,7 +119,8 @@ class Admm:
                     task.budget,
                     tutor=task.network,
                     chunk=self.chunk,
-                    readjust=damping,
+                    readjust=way.readjust,
+                    ranking=way.ranking,
                     guarded=False,
                 )
             if told is None:

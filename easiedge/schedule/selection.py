@@ -14,13 +14,14 @@ from easiedge.model.device_latency import DeviceLatency
 from easiedge.processes import same_network, told
 from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
-from easiedge.projection.project import check_ranking
+from easiedge.projection.ranking import Ranking, check_ranking
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.joint_information_gain import READJUST
 from easiedge.scoring.score import Scorer, accepts, check_options, score
 from easiedge.surgery.compensate import Compensation, check_fit
 from easiedge.surgery.select import Progress, select
 from easiedge.surgery.shrink import shrink
+from easiedge.surgery.tries import Way
 from easiedge.unit import Budget, FilterGroup, FilterMask
 
 
@@ -55,7 +56,7 @@ class Selection:
     positions: int = 32
     interleaved: bool = True
     rebase: bool = True
-    ranking: str = "auto"
+    ranking: Ranking = "auto"
     min_units: int | Mapping[str, int] = 1
     max_ratio: float = 1.0
     round_to: int = 1
@@ -101,13 +102,15 @@ class Selection:
         tutor: nn.Module | None = None,
         chunk: float | None = None,
         readjust: float | Sequence[float] | None = None,
+        ranking: Ranking | None = None,
         guarded: bool = True,
         progress: Progress | None = None,
-        decided: Callable[[float], None] | None = None,
+        decided: Callable[[Way], None] | None = None,
     ) -> FilterMask:
-        """Which units stay within ``budget``; arguments as in `easiedge.select`, ``chunk`` and ``readjust`` in place of the own.
+        """Which units stay within ``budget``; arguments as in `easiedge.select`, ``chunk``, ``readjust`` and ``ranking`` in place of the own.
 
-        Where the network is refitted the own ``readjust`` is tried beside 0; what is given here stands alone.
+        Where the network is refitted the own ``readjust`` is tried beside 0, and an own ``ranking`` of ``"auto"`` is the best of several;
+        what is given here stands alone.
         A loop that chooses again and again turns ``guarded`` off and asks the ``guard`` itself, when it knows what stays.
         """
         options = dict(self.options)
@@ -116,7 +119,8 @@ class Selection:
             options["readjust"] = readjust if readjust is not None else (own, 0.0) if self.fits else own
         mask = select(
             network, groups, batches, budget=budget, criterion=self.criterion, scope=self.scope, chunk=chunk or self.chunk,
-            compensation=self.compensation if self.fits else None, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock, ranking=self.ranking, min_units=self.min_units,
+            compensation=self.compensation if self.fits else None, tutor=tutor, first_order=self.first_order, latency=self.latency, clock=self.clock,
+            ranking=self.ranking if ranking is None else ranking, min_units=self.min_units,
             max_ratio=self.max_ratio, round_to=self.round_to, collapse=self.collapse if guarded else "ignore",
             collapse_share=self.collapse_share, ridge=self.ridge, positions=self.positions, progress=progress,
             decided=decided, scorer=self.scorer, **options,
@@ -132,13 +136,13 @@ class Selection:
         *,
         chunk: float | None = None,
         readjust: float | None = None,
-    ) -> tuple[FilterMask, float]:
-        """The mask of ``network``, and the ``readjust`` that chose it, for a loop that decides once (`easiedge.surgery.tries`).
+    ) -> tuple[FilterMask, Way]:
+        """The mask of ``network``, and the way that chose it, for a loop that decides once (`easiedge.surgery.tries`).
 
         Where the network is refitted as units are chosen, ``readjust`` (the own by default) is tried beside 0; elsewhere it stands alone.
         """
         tried = (readjust, 0.0) if readjust is not None and self.fits else readjust
-        kept: list[float] = []
+        kept: list[Way] = []
         mask = self.mask(
             network, groups, batches, budget, chunk=chunk, readjust=tried, guarded=False, decided=kept.append
         )

@@ -7,7 +7,7 @@ every expansion is taken in a network that still works.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -24,7 +24,8 @@ from easiedge.projection.budget import limits, reduction
 from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
 from easiedge.projection.limits import Limits
-from easiedge.projection.project import SCOPES, check_ranking, choose
+from easiedge.projection.project import SCOPES, choose
+from easiedge.projection.ranking import Ranking, check_ranking
 from easiedge.scoring.batches import Batches, inputs_of
 from easiedge.scoring.reference import held_against
 from easiedge.scoring.score import Scorer, accepts, score
@@ -32,7 +33,7 @@ from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, Compensation
 from easiedge.surgery.measured_latency import Clock, held, measuring
 from easiedge.surgery.shrink import cut
-from easiedge.surgery.tries import Judge, Part, dampings, readjusted, says
+from easiedge.surgery.tries import Judge, Part, Way, best_way, dampings, rankings, readjusted, says
 from easiedge.surgery.turns import Turn, fractions, put_back_turns
 from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
 
@@ -55,7 +56,7 @@ def select(
     first_order: bool = False,
     latency: DeviceLatency | None = None,
     clock: Clock | None = None,
-    ranking: str = "auto",
+    ranking: Ranking = "auto",
     min_units: int | Mapping[str, int] = 1,
     max_ratio: float = 1.0,
     round_to: int = 1,
@@ -65,7 +66,7 @@ def select(
     positions: int = 32,
     memory: float = MEMORY,
     progress: Progress | None = None,
-    decided: Callable[[float], None] | None = None,
+    decided: Callable[[Way], None] | None = None,
     scorer: Scorer = score,
     **options: Any,
 ) -> FilterMask:
@@ -85,7 +86,7 @@ def select(
         first_order: hold Taylor-based criteria against the tutor too.
         latency: milliseconds on a device, from `LatencyTable.network`, for a budget that limits them.
         clock: milliseconds of a network measured on that device; then the limit holds as measured, within 3 %.
-        ranking: as in `project`.
+        ranking: as in `project`; with compensation the joint form tries 1 and, while that is better, 1.5, 2 and 3 where it is ``"auto"``.
         min_units: floor, as in `project`.
         max_ratio: floor, as in `project`.
         round_to: floor, as in `project`.
@@ -94,8 +95,8 @@ def select(
         ridge: of the compensation, as in `compensate`.
         positions: of the compensation, as in `compensate`.
         memory: bytes that the compensation may keep between layers, and of a loader's batches, as in `compensate`.
-        progress: called after each chunk with (chunks done, chunks in all, mask so far); each way that is tried starts anew.
-        decided: called with the ``readjust`` that was kept.
+        progress: called after each chunk with (chunks done, chunks at most, mask so far); each way that is tried starts anew.
+        decided: called with the way that was kept.
         scorer: what is called in place of `score`, such as a `SharedScores`.
         **options: of the criterion, such as ``probe`` and ``passes``.  Of several values of ``readjust`` the one is kept whose network has the
             smaller exact information gain (`easiedge.surgery.tries`); with compensation the joint form tries 0.1 and 0 unless told otherwise.
@@ -121,50 +122,55 @@ def select(
     goal = limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
     ends = fractions(reduction(budget, cost), chunk)
     fit = compensation == "least_squares"
-    each = dampings(criterion, options, fit)
+    tried = dampings(criterion, options, fit), rankings(criterion, ranking, scope, goal, fit)
+    most = sum(map(len, tried)) - 1
     options = {name: value for name, value in options.items() if name != "readjust" or not accepts(criterion, name)}
     options = held_against(criterion, lambda: says(tutor or model, map(inputs_of, calibration)), first_order) | options
     left_by = partial(
         _next_network, model, groups, example=example, ridge=ridge, positions=positions, memory=memory if fit else None
     )
+    dense = cache(lambda: scorer(model, list(groups), calibration, criterion, **options))
+    turns: dict[Way, list[Turn]] = {}
 
-    def turn(mask: FilterMask, fraction: float, scores: FilterScores) -> Turn:
+    def turn(way: Way, mask: FilterMask, fraction: float, scores: FilterScores) -> Turn:
         here, bounds = restrict(groups, mask), limits(budget, groups, cost, floors, fraction)
-        return Turn(mask, widen(choose(scores, here, bounds, scope, ranking), mask), scores)
+        scores = readjusted(scores, way.readjust)
+        return Turn(mask, widen(choose(scores, here, bounds, scope, way.ranking), mask), scores)
 
-    def ways() -> Iterator[list[Turn]]:
-        following = left_by(calibration)
-        dense = cache(lambda: scorer(model, list(groups), calibration, criterion, **options))
-        for number, damping in enumerate(each):
-            mask, current, done = FilterMask.full(groups), model, list[Turn]()
-            for step, fraction in enumerate(ends, start=1):
-                done = [past.past() for past in done]  # before the next form is made
-                scores = scorer(current, restrict(groups, mask), calibration, criterion, **options) if done else dense()
-                done.append(turn(mask, fraction, readjusted(scores, damping)))
-                del scores
-                mask = done[-1].after
-                if progress is not None:
-                    progress(number * len(ends) + step, len(each) * len(ends), mask)
-                if step < len(ends):
-                    current = following(mask)
-            yield done if clock is not None else [past.past() for past in done]
+    def chosen(way: Way) -> FilterMask:
+        mask, current, done, before = FilterMask.full(groups), model, list[Turn](), len(turns)
+        following = left_by(calibration)  # what a refit keeps lives no longer than the way
+        for step, fraction in enumerate(ends, start=1):
+            done = [past.past() for past in done]  # before the next form is made
+            scores = scorer(current, restrict(groups, mask), calibration, criterion, **options) if done else dense()
+            done.append(turn(way, mask, fraction, scores))
+            del scores
+            mask = done[-1].after
+            if progress is not None:
+                progress(before * len(ends) + step, most * len(ends), mask)
+            if step < len(ends):
+                current = following(mask)
+        turns[way] = done if clock is not None else [past.past() for past in done]
+        return within(way, goal)
 
-    def within(bounds: Limits, done: Sequence[Turn]) -> FilterMask:
-        last = done[-1]
+    def within(way: Way, bounds: Limits) -> FilterMask:
+        last = turns[way][-1]
         if bounds is not goal:
-            after = choose(last.scores, restrict(groups, last.before), bounds, scope, ranking)
+            after = choose(last.scores, restrict(groups, last.before), bounds, scope, way.ranking)
             last = replace(last, after=widen(after, last.before))
-        return put_back_turns([*done[:-1], last], groups, bounds) if scope == "global" else last.after
+        return put_back_turns([*turns[way][:-1], last], groups, bounds) if scope == "global" else last.after
 
-    tried = list(ways())
-    masks = [within(goal, done) for done in tried]
-    best = Judge(tutor or model, Part(calibration, judged=True)).best(masks, left_by(Part(calibration, judged=False)))
-    mask = masks[best]
+    def loss(mask: FilterMask) -> float:
+        return judge.loss(left_by(Part(calibration, judged=False))(mask))
+
+    judge = Judge(tutor or model, Part(calibration, judged=True))
+    best = best_way(*tried, chosen, loss)
+    mask = within(best, goal)
     if clock is not None and goal.has_latency:
-        mask = held(mask, goal, partial(within, done=tried[best]), measuring(model, groups, example, clock))
+        mask = held(mask, goal, partial(within, best), measuring(model, groups, example, clock))
     guard.check(mask, groups)
     if decided is not None:
-        decided(each[best])
+        decided(best)
     return mask
 
 

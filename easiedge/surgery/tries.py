@@ -1,13 +1,15 @@
-"""Units are chosen in two ways, and the exact information gain says which was right.
+"""Units are chosen in several ways, and the exact information gain says which was right.
 
 How far the gates that stay make up for what goes is a guess of the joint form: with a damping the projection counts on the refit, without
-one it counts on nothing.  Which is nearer to the truth depends on the network and on how much goes (experiments/peers), and can be measured:
-the whole choice is made both ways, and that mask is kept whose refitted network says more nearly what the tutor says,
+one it counts on nothing.  How much a unit's cost should count beside what is lost with it is another, where costs differ
+(`easiedge.projection.ranking`).  What is nearer to the truth depends on the network and on how much goes (experiments/peers), and can be
+measured: the whole choice is made each way, and that mask is kept whose refitted network says more nearly what the tutor says,
 
     argmin over the masks m     mean over x of KL( p_tutor(x) || p(x; refitted for m) )
 
-Every fourth calibration image is kept from that refit, and only those are judged by: what counts on the refit fits it better than it serves.
-Deciding after each chunk is worse: where a tenth of the units goes both say nearly the same, and what counts on nothing is ahead by little
+First the dampings, then higher powers of the cost with the better one, as long as each is better than the one before.  Every fourth
+calibration image is kept from that refit, and only those are judged by: what counts on the refit fits it better than it serves.
+Deciding after each chunk is worse: where a tenth of the units goes all say nearly the same, and what counts on nothing is ahead by little
 each time and far behind in the end.
 """
 
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -26,6 +28,8 @@ from easiedge.errors import EasiEdgeError
 from easiedge.model.graph import device_of, evaluating
 from easiedge.plain_values import is_number
 from easiedge.processes import summed
+from easiedge.projection.limits import Limits
+from easiedge.projection.ranking import Ranking
 from easiedge.scoring.batches import inputs_of, logits_of
 from easiedge.scoring.information_gain import divergence
 from easiedge.scoring.joint_information_gain import READJUST
@@ -34,6 +38,20 @@ from easiedge.surgery.calibration import Calibration
 from easiedge.unit import FilterMask, FilterScores
 
 EVERY = 4
+POWERS = (1.0, 1.5, 2.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How units are chosen.
+
+    Attributes:
+        readjust: damping of the joint form; 0 where it has no part.
+        ranking: as in `easiedge.project`.
+    """
+
+    readjust: float
+    ranking: Ranking
 
 
 def dampings(criterion: str, options: Mapping[str, Any], fit: bool) -> tuple[float, ...]:
@@ -49,6 +67,12 @@ def dampings(criterion: str, options: Mapping[str, Any], fit: bool) -> tuple[flo
     if not values or not all(is_number(value) and 0.0 <= value < math.inf for value in values):
         raise EasiEdgeError(f"readjust={asked} must be 0, a damping such as {READJUST}, or several to try")
     return values
+
+
+def rankings(criterion: str, ranking: Ranking, scope: str, bounds: Limits, fit: bool) -> Sequence[Ranking]:
+    """What to try: POWERS of the cost with a refit and the joint form, where nothing is said and costs differ; else what is said."""
+    differ = scope == "global" and not bounds.units_only
+    return POWERS if ranking == "auto" and differ and fit and accepts(criterion, "readjust") else (ranking,)
 
 
 def readjusted(scores: FilterScores, damping: float) -> FilterScores:
@@ -101,10 +125,36 @@ class Judge:
         loss, count = summed(total).tolist()
         return loss / count
 
-    def best(self, masks: Sequence[FilterMask], network: Callable[[FilterMask], nn.Module]) -> int:
-        """Which of ``masks`` leaves the ``network`` with the smallest loss: the first among equals."""
-        distinct = [at for at, mask in enumerate(masks) if not any(_same(mask, other) for other in masks[:at])]
-        return distinct[0] if len(distinct) == 1 else min(distinct, key=lambda at: self.loss(network(masks[at])))
+
+def best_way(
+    dampings: Sequence[float],
+    rankings: Sequence[Ranking],
+    mask: Callable[[Way], FilterMask],
+    loss: Callable[[FilterMask], float],
+) -> Way:
+    """The damping with the smallest loss at the first ranking, then one ranking further as long as the loss falls; the first among equals.
+
+    Args:
+        dampings: all are tried.
+        rankings: tried one after the other, with the better damping.
+        mask: what a way chooses; asked once for each way that is tried.
+        loss: of a mask; asked once for each mask that is held against another.
+    """
+    masks = cache(mask)
+    losses = cache(lambda way: loss(masks(way)))
+
+    def better(other: Way, way: Way) -> bool:
+        return not _same(masks(other), masks(way)) and losses(other) < losses(way)
+
+    best, *others = (Way(damping, rankings[0]) for damping in dampings)
+    masks(best)
+    for way in others:
+        best = way if better(way, best) else best
+    for ranking in rankings[1:]:
+        if not better(replace(best, ranking=ranking), best):
+            break
+        best = replace(best, ranking=ranking)
+    return best
 
 
 @torch.no_grad()

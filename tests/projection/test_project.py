@@ -142,9 +142,41 @@ def test_scores_that_are_no_losses_only_rank_until_the_budget_holds(seed):
     assert seed != 0 or weighed != removed(ranked, "auto"), "with some scores both happen to agree"
 
 
-def test_an_unknown_ranking_is_refused():
-    with pytest.raises(EasiEdgeError, match=r"projection.ranking=cost is unknown: choose auto, per_cost or score"):
-        project(scores_of(range(UNITS)), GROUPS, budget=Budget(filters_removed=0.5), cost=COST, ranking="cost")
+@pytest.mark.parametrize("ranking", ["cost", -1, float("nan"), float("inf"), True, None])
+def test_an_unknown_ranking_is_refused(ranking):
+    with pytest.raises(
+        EasiEdgeError,
+        match=rf"projection.ranking={ranking} is unknown: choose auto, per_cost, score, or the power of the cost",
+    ):
+        project(scores_of(range(UNITS)), GROUPS, budget=Budget(filters_removed=0.5), cost=COST, ranking=ranking)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("power", [0.5, 2, 3.0])
+def test_losses_are_held_against_a_power_of_the_cost(seed, power):
+    """The unit with the least loss per cost**power goes, costs are counted anew, until the budget holds; then what fits comes back."""
+    model = Plain(a=12, b=9, hidden=20).eval()
+    groups, budget = find_groups(model, X), Budget(macs_removed=0.6)
+    cost = network_cost(model, groups, X, budget)
+    g = torch.Generator().manual_seed(seed)
+    scores = FilterScores({q.name: torch.rand(q.size, generator=g).double() + 0.05 for q in groups}, "information_gain")
+    at = cost.quantities.index("macs")
+    most = limits(budget, groups, cost, Floors()).most[at]
+    left = {q.name: sorted(range(q.size), key=lambda i, q=q: float(scores.values[q.name][i])) for q in groups}
+
+    def macs(gone=()):
+        return float(cost.totals(np.array([len(left[q.name]) - (q.name in gone) for q in groups], dtype=float))[at])
+
+    def price(name):
+        saved = min((macs() - macs([name])) / (macs() - most), 1.0)
+        return float(scores.values[name][left[name][0]]) / saved**power
+
+    while macs() > most:
+        left[min((name for name in left if len(left[name]) > 1), key=price)].pop(0)
+    found = project(scores, groups, budget=budget, cost=cost, ranking=power)
+    kept = {name: set(keep.nonzero().flatten().tolist()) for name, keep in found.keep.items()}
+    assert all(set(left[name]) <= kept[name] for name in left)
+    assert sum(map(len, kept.values())) <= sum(map(len, left.values())) + 4, "little comes back at the end"
 
 
 def interaction(seed, rows=30, duplicate=True):

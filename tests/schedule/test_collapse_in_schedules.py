@@ -12,6 +12,7 @@ from easiedge.errors import BudgetError
 from easiedge.schedule.admm import Admm
 from easiedge.schedule.iterative import Iterative
 from easiedge.schedule.selection import Selection
+from easiedge.surgery.tries import Way
 
 TO_THE_END = Stopping(tolerance=0.0)
 SHARE = 0.7  # Residual has groups of 4, 5 and 4 units: one that keeps a single unit has collapsed
@@ -26,8 +27,8 @@ def dense():
 class Turns(Selection):
     """Chooses, in turns, masks that keep so many units of each group."""
 
-    def mask(self, network, groups, *args, decided=lambda damping: None, **options):
-        decided(0.0)
+    def mask(self, network, groups, *args, decided=lambda way: None, **options):
+        decided(Way(0.0, "auto"))
         keep = self.options["turns"].pop(0)
         return easiedge.FilterMask({g.name: torch.arange(g.size) < keep for g in groups})
 

@@ -1,4 +1,4 @@
-"""With a refit units are chosen with and without readjustment, and the exact information gain decides."""
+"""With a refit units are chosen in several ways, and the exact information gain decides."""
 
 from dataclasses import replace
 
@@ -7,12 +7,15 @@ import torch
 from networks import images, network
 
 from easiedge.errors import EasiEdgeError
+from easiedge.model.cost import network_cost
 from easiedge.model.filter_groups import find_groups
+from easiedge.projection.budget import limits
+from easiedge.projection.floors import Floors
 from easiedge.schedule.selection import Selection
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import Compensation
 from easiedge.surgery.select import select
-from easiedge.surgery.tries import Judge, Part, dampings
+from easiedge.surgery.tries import POWERS, Judge, Part, Way, best_way, dampings, rankings
 from easiedge.unit import Budget, FilterMask
 
 
@@ -84,8 +87,28 @@ def test_the_better_of_both_ways_is_kept(name, removed, order):
     chosen = select(model, groups, [x], readjust=order, decided=told.append, **given)
     alone = {damping: select(model, groups, [x], readjust=damping, **given) for damping in order}
     loss = {damping: judged(model, groups, x, mask) for damping, mask in alone.items()}
-    assert loss[told[0]] == pytest.approx(min(loss.values()), rel=1e-3)
-    assert all(torch.equal(kept, alone[told[0]].keep[g]) for g, kept in chosen.keep.items())
+    (way,) = told
+    assert loss[way.readjust] == pytest.approx(min(loss.values()), rel=1e-3)
+    assert all(torch.equal(kept, alone[way.readjust].keep[g]) for g, kept in chosen.keep.items())
+
+
+@pytest.mark.parametrize("name", ["Residual", "Depthwise"])
+@pytest.mark.parametrize("removed", [0.4, 0.6, 0.7])
+def test_the_power_of_the_cost_is_raised_as_long_as_the_loss_falls(name, removed):
+    torch.manual_seed(1)
+    model, x, told = network(name).eval(), images(32), []
+    groups = find_groups(model, x)
+    given = {"budget": Budget(macs_removed=removed), "chunk": 0.2, "compensation": "least_squares", "readjust": 0.1}
+    chosen = select(model, groups, [x], decided=told.append, **given)
+    alone = {power: select(model, groups, [x], ranking=power, **given) for power in POWERS}
+    loss = {power: judged(model, groups, x, mask) for power, mask in alone.items()}
+    climbed = [1.0]
+    for power in POWERS[1:]:
+        if loss[power] >= loss[climbed[-1]] * (1 - 1e-3):
+            break
+        climbed.append(power)
+    assert told == [Way(0.1, climbed[-1])], loss
+    assert all(torch.equal(kept, alone[climbed[-1]].keep[g]) for g, kept in chosen.keep.items())
 
 
 def test_both_ways_are_told_of_and_start_anew(case):
@@ -98,18 +121,43 @@ def test_both_ways_are_told_of_and_start_anew(case):
     assert seen == [(1, 4, 0.3), (2, 4, 0.6), (3, 4, 0.3), (4, 4, 0.6)]
 
 
-def test_the_smaller_loss_wins_wherever_it_stands(case):
-    model, x, groups = case
-    judge, whole = Judge(model, [x]), FilterMask.full(groups)
-    half = FilterMask({g.name: torch.arange(g.size) % 2 == 0 for g in groups})
-    for masks, place in (([whole, half], 0), ([half, whole], 1)):
-        assert judge.best(masks, lambda mask: refitted(model, groups, x, mask)) == place
+def masked(number):
+    return FilterMask({"layer": torch.tensor([bool(number & 1), bool(number & 2), bool(number & 4)])})
 
 
-def test_equal_masks_need_no_network(case):
-    _, x, groups = case
-    whole, judge = FilterMask.full(groups), Judge(pytest.fail, [x])
-    assert judge.best([whole, FilterMask.full(groups)], pytest.fail) == 0
+def number(mask):
+    return sum(2**k for k, kept in enumerate(mask.keep["layer"].tolist()) if kept)
+
+
+@pytest.mark.parametrize(
+    ("losses", "asked", "best"),
+    [
+        ({(0.1, 1): (1, 2.0), (0.0, 1): (2, 1.0), (0.0, 2): (3, 1.5)}, 3, (0.0, 1)),
+        ({(0.1, 1): (1, 1.0), (0.0, 1): (2, 2.0), (0.1, 2): (3, 0.5), (0.1, 4): (4, 0.7)}, 4, (0.1, 2)),
+        ({(0.1, 1): (1, 1.0), (0.0, 1): (2, 1.0), (0.1, 2): (3, 0.5), (0.1, 4): (4, 0.4)}, 4, (0.1, 4)),
+        ({(0.1, 1): (1, 1.0), (0.0, 1): (1, 9.0), (0.1, 2): (1, 9.0)}, 0, (0.1, 1)),  # equal masks need no network
+        ({(0.1, 1): (1, 1.0), (0.0, 1): (1, 9.0), (0.1, 2): (2, 0.5), (0.1, 4): (2, 9.0)}, 2, (0.1, 2)),
+    ],
+)
+def test_dampings_first_and_then_powers_as_long_as_they_help(losses, asked, best):
+    by_mask, chosen, judged = {}, [], []
+    for mask, loss in losses.values():
+        by_mask.setdefault(mask, loss)
+
+    def mask(way):
+        chosen.append((way.readjust, way.ranking))
+        return masked(losses[way.readjust, way.ranking][0])
+
+    def loss(mask):
+        judged.append(number(mask))
+        return by_mask[number(mask)]
+
+    assert best_way((0.1, 0.0), (1, 2, 4), mask, loss) == Way(*best)
+    assert chosen == list(losses) and len(judged) == len(set(judged)) == asked
+
+
+def test_a_single_way_is_not_judged():
+    assert best_way((0.3,), ("auto",), lambda way: masked(1), pytest.fail) == Way(0.3, "auto")
 
 
 def test_what_is_tried():
@@ -121,6 +169,20 @@ def test_what_is_tried():
     for wrong in (-1, [0.1, -1.0], [], "0.1", None, True, float("nan"), [float("inf")]):
         with pytest.raises(EasiEdgeError, match=r"readjust=.* must be 0"):
             dampings("joint_information_gain", {"readjust": wrong}, fit=True)
+
+
+def test_powers_are_tried_where_costs_differ(case):
+    model, x, groups = case
+
+    def tried(criterion="joint_information_gain", ranking="auto", scope="global", fit=True, **budget):
+        budget = Budget(**budget or {"macs_removed": 0.5})
+        bounds = limits(budget, groups, network_cost(model, groups, x, budget), Floors())
+        return rankings(criterion, ranking, scope, bounds, fit)
+
+    assert tried() == tried(macs_removed=0.5, filters_removed=0.2) == POWERS
+    for alone in ({"fit": False}, {"scope": "layerwise"}, {"criterion": "l1_magnitude"}, {"filters_removed": 0.5}):
+        assert tried(**alone) == ("auto",)
+    assert tried(ranking="per_cost") == ("per_cost",) and tried(ranking=2) == (2,)
 
 
 def test_a_selection_tries_its_own_where_it_refits(monkeypatch):
@@ -142,16 +204,19 @@ def test_a_loop_decides_once(name, better):
     model, x = network(name).eval(), images(32)
     groups, budget, chosen = find_groups(model, x), Budget(filters_removed=0.6), Selection(collapse="ignore")
     for own in (chosen, replace(chosen, options={"readjust": 0.1})):
-        mask, damping = own.decided(model, groups, [x], budget)
-        assert damping == better
-        alone = chosen.mask(model, groups, [x], budget, readjust=damping)
+        mask, way = own.decided(model, groups, [x], budget)
+        assert way == Way(better, "auto")
+        alone = chosen.mask(model, groups, [x], budget, readjust=way.readjust)
         assert all(torch.equal(kept, alone.keep[g]) for g, kept in mask.keep.items())
     for given in (0.1, 0.0):
-        assert chosen.decided(model, groups, [x], budget, readjust=given)[1] == (better if given else 0.0)
+        assert chosen.decided(model, groups, [x], budget, readjust=given)[1].readjust == (better if given else 0.0)
         for fixed in (replace(chosen, compensation=None), replace(chosen, interleaved=False)):
-            assert fixed.decided(model, groups, [x], budget, readjust=given)[1] == given
-    assert replace(chosen, compensation=None).decided(model, groups, [x], budget)[1] == 0.0
-    assert replace(chosen, criterion="l1_magnitude").decided(model, groups, [x], budget, readjust=0.1)[1] == 0.0
+            assert fixed.decided(model, groups, [x], budget, readjust=given)[1].readjust == given
+    assert replace(chosen, compensation=None).decided(model, groups, [x], budget)[1].readjust == 0.0
+    assert replace(chosen, criterion="l1_magnitude").decided(model, groups, [x], budget, readjust=0.1)[1].readjust == 0
+    _, way = chosen.decided(model, groups, [x], Budget(macs_removed=0.6))
+    assert way.ranking in POWERS
+    assert replace(chosen, ranking=3).decided(model, groups, [x], Budget(macs_removed=0.6))[1].ranking == 3
 
 
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
