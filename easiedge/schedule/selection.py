@@ -18,7 +18,7 @@ from easiedge.projection.ranking import Ranking, check_ranking
 from easiedge.scoring.batches import inputs_of
 from easiedge.scoring.joint_information_gain import READJUST
 from easiedge.scoring.score import Scorer, accepts, check_options, score
-from easiedge.surgery.compensate import Compensation, check_fit
+from easiedge.surgery.compensate import RIDGE, Compensation, check_fit
 from easiedge.surgery.select import Progress, select
 from easiedge.surgery.shrink import shrink
 from easiedge.surgery.tries import Way
@@ -52,7 +52,7 @@ class Selection:
     chunk: float = 0.1
     first_order: bool = False
     compensation: str | None = "least_squares"
-    ridge: float = 1e-3
+    ridge: float = RIDGE
     positions: int = 32
     interleaved: bool = True
     rebase: bool = True

@@ -34,6 +34,8 @@ from easiedge.surgery.targets import Targets
 from easiedge.unit import Axis, FilterGroup, FilterMask
 
 MEMORY = 4 * 2.0**30  # bytes
+RIDGE = 0.1
+"""Weights near to the trained ones learn better: less says as much right after the refit, and less than that after training (experiments/peers)."""
 Kept = dict[tuple[str, Axis], Tensor]
 
 
@@ -45,7 +47,7 @@ def check_fit(ridge: float, positions: int) -> None:
     """
     if not (isinstance(ridge, int | float) and 0.0 < ridge < math.inf):
         raise EasiEdgeError(
-            f"compensation.ridge={ridge} must be a positive number, such as 1e-3: without it the weights of units that say the same are not defined"
+            f"compensation.ridge={ridge} must be a positive number, such as {RIDGE}: without it the weights of units that say the same are not defined"
         )
     if not isinstance(positions, int) or positions < 1:
         raise EasiEdgeError(
@@ -59,7 +61,7 @@ def compensate(
     mask: FilterMask,
     batches: Batches,
     *,
-    ridge: float = 1e-3,
+    ridge: float = RIDGE,
     positions: int = 32,
     seed: int = 0,
     memory: float = MEMORY,
@@ -108,7 +110,7 @@ class Compensation:
         groups: Sequence[FilterGroup],
         batches: Batches,
         *,
-        ridge: float = 1e-3,
+        ridge: float = RIDGE,
         positions: int = 32,
         seed: int = 0,
         memory: float = MEMORY,

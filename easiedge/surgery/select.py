@@ -30,7 +30,7 @@ from easiedge.scoring.batches import Batches, inputs_of
 from easiedge.scoring.reference import held_against
 from easiedge.scoring.score import Scorer, accepts, score
 from easiedge.surgery.calibration import Calibration
-from easiedge.surgery.compensate import MEMORY, Compensation
+from easiedge.surgery.compensate import MEMORY, RIDGE, Compensation
 from easiedge.surgery.measured_latency import Clock, held, measuring
 from easiedge.surgery.shrink import cut
 from easiedge.surgery.tries import Judge, Part, Way, best_way, dampings, rankings, readjusted, says
@@ -62,7 +62,7 @@ def select(
     round_to: int = 1,
     collapse: str = "warn",
     collapse_share: float = SHARE,
-    ridge: float = 1e-3,
+    ridge: float = RIDGE,
     positions: int = 32,
     memory: float = MEMORY,
     progress: Progress | None = None,
