@@ -202,7 +202,11 @@ def test_a_selection_tries_its_own_where_it_refits(monkeypatch):
 def test_a_loop_decides_once(name, better):
     torch.manual_seed(1)
     model, x = network(name).eval(), images(32)
-    groups, budget, chosen = find_groups(model, x), Budget(filters_removed=0.6), Selection(collapse="ignore", ridge=1e-3)
+    groups, budget, chosen = (
+        find_groups(model, x),
+        Budget(filters_removed=0.6),
+        Selection(collapse="ignore", ridge=1e-3),
+    )
     for own in (chosen, replace(chosen, options={"readjust": 0.1})):
         mask, way = own.decided(model, groups, [x], budget)
         assert way == Way(better, "auto")
