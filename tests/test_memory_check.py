@@ -16,7 +16,7 @@ from easiedge.training.stages import Stages
 
 GB = 1_000_000_000
 WAY = Choosing("joint_information_gain", {}, True, 32)
-LARGE = MemoryEstimate(activations=8 * GB, rows=0, form=9 * GB, equations=2 * GB, kept=8 * GB, working=0)
+LARGE = MemoryEstimate(activations=8 * GB, rows=0, form=9 * GB, dense=0, equations=2 * GB, kept=8 * GB, working=0)
 
 
 def warned(monkeypatch, caplog, estimate, host, gpu=None, processes=1):

@@ -1,9 +1,9 @@
 """What choosing units takes at most, before it is begun: one small forward pass tells the size of the rest.
 
     scoring      = fixed + 2 * batch * (saved for the backward pass + 2 * largest tensor) + 12 * batch * passes * units + form
-    form         = 4 * units**2 for F (or the rows of G), twice where units are chosen in two ways (the dense network's serves both and is
+    form         = 4 * units**2 for F (or the rows of G), twice where units are chosen in several ways (the dense network's serves all and is
                    kept), and 24 * sum over groups of units**2 more where the projection readjusts
-    compensation = fixed + batch * 3 * largest tensor + max over layers of equations + kept between layers
+    compensation = fixed + dense network's form + batch * 3 * largest tensor + max over layers of equations + kept between layers
     equations = 24 * width * (width + outputs), or 12 * rows * (width + outputs) + 24 * rows**2 for a layer of few rows (positions compared)
     peak         = max(scoring, compensation)
 
@@ -40,6 +40,7 @@ class MemoryEstimate:
         activations: of one batch, with what the backward pass needs.
         rows: gate gradients of one batch.
         form: the joint form, and its copies while units are chosen.
+        dense: of it the dense network's, which serves all ways of choosing and stays while layers are refitted.
         equations: of the layer whose refit takes most.
         kept: what compensation keeps between layers.
         working: tensors of one batch while compensation runs it.
@@ -48,6 +49,7 @@ class MemoryEstimate:
     activations: int
     rows: int
     form: int
+    dense: int
     equations: int
     kept: int
     working: int
@@ -60,7 +62,7 @@ class MemoryEstimate:
     @property
     def compensation(self) -> int:
         """While layers are refitted; 0 without."""
-        return FIXED + self.equations + self.kept + self.working if self.equations else 0
+        return FIXED + self.dense + self.equations + self.kept + self.working if self.equations else 0
 
     @property
     def peak(self) -> int:
@@ -87,12 +89,14 @@ def memory_estimate(
     scored = needs_images(criterion)
     saved, largest, classes = _of_an_image(model, groups, batches) if scored or fit else (0, 0, 1)
     passes = int(options.get("passes", 1)) if options.get("probe") != "exact" else classes
-    form = 0
+    form = dense = 0
     if criterion == "joint_information_gain":
         limit, memory = int(options.get("matrix_limit", MATRIX_LIMIT)), int(options.get("memory", MEMORY))
         form = 4 * units**2 if units <= limit else 2 * min(memory, 4 * units * images * passes)
+        dense = form if fit else 0
+        form += dense
         if options.get("readjust", READJUST if fit else 0.0):
-            form = (2 if fit else 1) * form + 24 * sum(group.size**2 for group in groups)
+            form += 24 * sum(group.size**2 for group in groups)
     elif criterion == "optimal_brain_surgeon":
         form = 28 * units**2
     layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
@@ -104,6 +108,7 @@ def memory_estimate(
         activations=2 * batch * (saved + 2 * largest) if scored else 0,
         rows=12 * min(batch, 1024) * passes * units if scored and accepts(criterion, "passes") else 0,
         form=form,
+        dense=dense,
         equations=equations,
         kept=min(int(KEPT), images * (3 * largest + 4 * positions * sum(m.weight.shape[0] for m in layers.values())))
         if fit

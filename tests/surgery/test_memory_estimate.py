@@ -14,7 +14,7 @@ import easiedge
 from easiedge.available_memory import available_memory
 from easiedge.schedule.selection import Selection
 from easiedge.scoring.score import CRITERIA, needs_images, score
-from easiedge.surgery.memory_estimate import memory_estimate
+from easiedge.surgery.memory_estimate import FIXED, memory_estimate
 
 CPU = torch.device("cpu")
 MEASURE = """
@@ -94,12 +94,15 @@ def test_it_grows_with_the_batch_and_with_the_form():
     given.calibration = [(torch.cat([x] * 10), torch.zeros(10 * len(x), dtype=torch.long))]
     assert estimated(given).activations == 10 * small.activations
     units = sum(g.size for g in given.groups)
-    assert estimated(parts(readjust=0.0)).form == 4 * units**2 == estimated(given, fit=False).form
+    alone = estimated(given, fit=False)
+    assert estimated(parts(readjust=0.0)).form == 2 * 4 * units**2 == 2 * alone.form
+    assert small.dense == alone.form and alone.dense == 0 and small.compensation - small.dense > 0
+    assert small.compensation == FIXED + small.dense + small.equations + small.kept + small.working
     blocks = 24 * sum(g.size**2 for g in given.groups)
     assert estimated(parts(readjust=0.1), fit=False).form == 4 * units**2 + blocks
     assert (
         small.form == estimated(parts(readjust=0.1)).form == 2 * 4 * units**2 + blocks
-    )  # a refit tries both ways by itself
+    )  # a refit tries several ways by itself
     assert estimated(parts("l1_magnitude"), fit=False).activations == 0
 
 
