@@ -86,7 +86,7 @@ def select(
         first_order: hold Taylor-based criteria against the tutor too.
         latency: milliseconds on a device, from `LatencyTable.network`, for a budget that limits them.
         clock: milliseconds of a network measured on that device; then the limit holds as measured, within 3 %.
-        ranking: as in `project`; with compensation the joint form tries 1 and, while that is better, 1.5, 2 and 3 where it is ``"auto"``.
+        ranking: as in `project`; with compensation the joint form tries 1 and 2 where it is ``"auto"``.
         min_units: floor, as in `project`.
         max_ratio: floor, as in `project`.
         round_to: floor, as in `project`.
