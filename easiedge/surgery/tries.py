@@ -7,10 +7,9 @@ measured: the whole choice is made each way, and that mask is kept whose refitte
 
     argmin over the masks m     mean over x of KL( p_tutor(x) || p(x; refitted for m) )
 
-First the dampings, then the square of the cost with the better one.  Every fourth
-calibration image is kept from that refit, and only those are judged by: what counts on the refit fits it better than it serves.
-Deciding after each chunk is worse: where a tenth of the units goes all say nearly the same, and what counts on nothing is ahead by little
-each time and far behind in the end.
+First the dampings, then the square of the cost with the better one.  Every fourth calibration image is kept from that refit, and only those
+are judged by: what counts on the refit fits it better than it serves.  Deciding after each chunk is worse: where a tenth of the units goes
+all say nearly the same, and what counts on nothing is ahead by little each time and far behind in the end.
 """
 
 from __future__ import annotations
