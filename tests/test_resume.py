@@ -15,6 +15,7 @@ from easiedge import resume
 from easiedge.cli import run
 from easiedge.errors import EasiEdgeError
 from easiedge.run_lock import locked
+from easiedge.schedule.selection import Selection
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 QUICK = [
@@ -84,6 +85,27 @@ def test_stopped_anywhere_it_ends_as_one_that_was_not(tmp_path, unbroken, monkey
     assert run(["prune", f"resume={out}"]) == 0
     assert outcome(out) == outcome(unbroken)
     assert not list((out / "checkpoints").glob("0*")) and not (out / "checkpoints" / "scores").exists()
+
+
+def test_what_admm_decided_is_not_decided_again(tmp_path, monkeypatch):
+    out, asked = tmp_path / "run", []
+    decide = Selection.decided
+    monkeypatch.setattr(Selection, "decided", lambda *given, **options: asked.append(1) or decide(*given, **options))
+    owner = place("easiedge.training.resume.memory.StageMemory")
+    save, saved = owner.save, []
+
+    def stops(self, *args, **options):
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        saved.extend(asked)
+        return save(self, *args, **options)
+
+    with monkeypatch.context() as patch:  # in the first W-step, after the choice before it
+        patch.setattr(owner, "save", stops)
+        assert run(["prune", *QUICK, "schedule.stopping.unchanged=9", f"hydra.run.dir={out}"]) == 130
+    assert len(asked) == 1
+    assert run(["prune", f"resume={out}"]) == 0
+    assert len(asked) == 1 and len(saved) == 2
 
 
 def test_killed_again_and_again(tmp_path, unbroken):

@@ -6,17 +6,16 @@ import copy
 import math
 import time
 from dataclasses import dataclass
-from functools import cache
 
 from torch import nn
 
 from easiedge.admm import ConstantRho, RhoPolicy, Stopping
 from easiedge.errors import EasiEdgeError
 from easiedge.plain_values import is_number, is_whole
+from easiedge.schedule.decided_way import DecidedWay
 from easiedge.schedule.outcome import Outcome, Task
 from easiedge.scoring.batches import inputs_of
 from easiedge.surgery.shrink import shrink
-from easiedge.surgery.tries import Way
 from easiedge.training.admm_callback import ADMMCallback
 from easiedge.training.norm_statistics import renew_norm_statistics
 from easiedge.unit import FilterMask
@@ -103,26 +102,21 @@ class Admm:
         guard, told = task.selection.guard, None
         network, example = copy.deepcopy(task.network), inputs_of(task.calibration[0])[:2]
 
-        @cache
-        def first() -> tuple[FilterMask, Way]:  # of the dense network, so that it is the same after a stop
-            given = task.network, task.groups, task.calibration, task.budget
-            return task.selection.decided(*given, chunk=self.chunk, readjust=self.readjust)
+        decided = DecidedWay()
 
         def choose(current: nn.Module) -> FilterMask:
             nonlocal told
-            mask, way = first()
-            if callback.state is not None:  # since then it has been trained
-                mask = task.selection.mask(
-                    current,
-                    task.groups,
-                    task.calibration,
-                    task.budget,
-                    tutor=task.network,
-                    chunk=self.chunk,
-                    readjust=way.readjust,
-                    ranking=way.ranking,
+            selection, given = task.selection, (task.groups, task.calibration, task.budget)
+            mask = None
+            if decided.way is None:  # before training, where the network is the dense one
+                mask, decided.way = selection.decided(task.network, *given, chunk=self.chunk, readjust=self.readjust)
+            if callback.state is not None:
+                way = decided.way
+                mask = selection.mask(
+                    current, *given, tutor=task.network, chunk=self.chunk, readjust=way.readjust, ranking=way.ranking,
                     guarded=False,
-                )
+                )  # fmt: skip
+            assert mask is not None
             if told is None:
                 told = guard.check(mask, task.groups)
             return mask
@@ -153,7 +147,7 @@ class Admm:
             recipe="admm",
             epochs=self.training_epochs,
             stage="ADMM",
-            callbacks=[callback],
+            callbacks=[callback, decided],
             tutor=task.network,
             keep_best=False,
         )
