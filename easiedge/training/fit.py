@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from easiedge.errors import DataError, NotFiniteError
+from easiedge.kept_memory import kept_memory
 from easiedge.model.graph import device_of
 from easiedge.processes import first, rank, same_network, told, world_size
 from easiedge.seeds import numbered_seed
@@ -130,7 +131,7 @@ def fit(
         pl.seed_everything(seed, workers=True, verbose=False)
         if not first():
             torch.manual_seed(numbered_seed(rank(), seed))  # dropout draws for other images
-    with quiet_lightning(), nullcontext() if resume is None else resume.stopping():
+    with quiet_lightning(), kept_memory(), nullcontext() if resume is None else resume.stopping():
         options: dict[str, Any] = {
             "max_epochs": max_epochs if max_epochs is not None else recipe.epochs,
             "precision": chosen.precision,
