@@ -4,8 +4,8 @@
 
 VGG-16, 80 % of the filters.  Torch-Pruning's side is a plain loop as in its own examples: half of the epochs with `GroupNormPruner`'s regulariser on
 the whole network, removal in small steps, the other half on what is left, all in float32; and once more with as few sparse epochs as ADMM has W-steps.
-easiedge's is the command ``easiedge prune`` with its defaults.  Both look at all validation batches that they are given after every epoch.  Writes
-end_to_end.json and prints the table.
+easiedge's is the command ``easiedge prune`` without a tutor, as there; and once more with the tutor that it has by default.  All look at all validation
+batches that they are given after every epoch.  Writes end_to_end.json after each way and goes on with what it finds there; prints the table.
 
 An epoch is ``--share`` of one.  Training grows with it and the choice does not, so the table says too what whole epochs take: parts in training
 divided by the share, the choice as it is.
@@ -24,6 +24,7 @@ import tempfile
 import time
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch_pruning as tp
@@ -85,13 +86,14 @@ def torch_pruning(data: CIFAR10, weights: str, epochs: int, sparse: int, share: 
     return {"before": sparsed - begun, "choice": removed - sparsed, "fine-tuning": time.perf_counter() - removed}
 
 
-def easiedge(root: str, weights: str, epochs: int, share: float) -> dict[str, float]:
+def easiedge(root: str, weights: str, epochs: int, share: float, tutor: bool = False) -> dict[str, float]:
     """Seconds of each part, by the run's own record."""
     with tempfile.TemporaryDirectory() as folder:
         asked = [
             "experiment=vgg16_cifar10", f"data.root={root}", f"weights={weights}", f"recipe.finetune.epochs={epochs - ITERATIONS}",
             f"+trainer.options.limit_train_batches={share}", f"+trainer.options.limit_val_batches={share}", "logger=none", "masked_test=false",
             "trainer.progress=false", f"hydra.run.dir={folder}/run",
+            *([] if tutor else ["recipe.finetune.distillation=0", "++recipe.admm.distillation=0"]),
         ]  # fmt: skip
         subprocess.run([sys.executable, "-m", "easiedge", "prune", *asked], check=True, stdout=subprocess.DEVNULL)
         metrics = json.loads(Path(folder, "run", "metrics.json").read_text())
@@ -117,20 +119,27 @@ def main() -> None:
     data.setup()
     ways = {
         "easiedge": lambda: easiedge(root, weights, given.epochs, given.share),
+        "easiedge, with a tutor": lambda: easiedge(root, weights, given.epochs, given.share, tutor=True),
         "Torch-Pruning, half of the epochs sparse": lambda: torch_pruning(data, weights, given.epochs, given.epochs // 2, given.share),
         "Torch-Pruning, three epochs sparse": lambda: torch_pruning(data, weights, given.epochs, ITERATIONS, given.share),
     }  # fmt: skip
-    rounds: list[dict[str, dict[str, float]]] = []
-    for number in range(given.rounds):
-        rounds.append({})
-        for name, way in ways.items():
-            rounds[-1][name] = way()
-            print(f"round {number + 1} of {given.rounds}, {name}: {_total(rounds[-1][name]):.0f} s", file=sys.stderr)
-    found = {
+    about = {
         "epochs": given.epochs, "share": given.share, "threads": torch.get_num_threads(), "processors": os.cpu_count(),
-        "torch": str(torch.__version__), "python": platform.python_version(), "rounds": rounds,
+        "torch": str(torch.__version__), "python": platform.python_version(),
     }  # fmt: skip
-    (HERE / "end_to_end.json").write_text(json.dumps(found, indent=1) + "\n")
+    path, before = HERE / "end_to_end.json", dict[str, Any]()
+    if path.exists():
+        before = json.loads(path.read_text())
+    rounds: list[dict[str, dict[str, float]]] = before["rounds"] if before.items() >= about.items() else []
+    for number in range(given.rounds):
+        rounds += [{}] if len(rounds) == number else []
+        for name, way in ways.items():
+            if name not in rounds[number]:
+                rounds[number][name] = way()
+                path.write_text(json.dumps(about | {"rounds": rounds}, indent=1) + "\n")
+            print(
+                f"round {number + 1} of {given.rounds}, {name}: {_total(rounds[number][name]):.0f} s", file=sys.stderr
+            )
     print(table(rounds, given.share))
 
 
@@ -151,7 +160,9 @@ def table(rounds: list[dict[str, dict[str, float]]], share: float) -> str:
         for part in (1.0, share):
             ratios = [_total(r[name], part) / _total(r["easiedge"], part) for r in rounds]
             faster = (
-                "" if name == "easiedge" else f"{statistics.mean(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+                ""
+                if name.startswith("easiedge")
+                else f"{statistics.mean(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
             )
             cells += [f"{statistics.mean(_total(r[name], part) for r in rounds):.0f}", faster]
         lines.append(f"| {name} | {' | '.join(cells)} |")
