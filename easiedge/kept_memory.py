@@ -1,4 +1,4 @@
-"""Freed memory stays with the process for a while: the next tensors of a training step lie where those of the last one did."""
+"""Freed memory stays with the process for a while: the next tensors of a step lie where those of the last one did."""
 
 from __future__ import annotations
 

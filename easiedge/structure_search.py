@@ -16,6 +16,7 @@ from easiedge.errors import ModelError
 from easiedge.model.count import count
 from easiedge.model.filter_groups import find_groups
 from easiedge.model.tiny import FAMILIES
+from easiedge.one_thread import one_thread
 from easiedge.search.acceptance import least_accuracy
 from easiedge.search.beginning import check_classes, check_start, samples_of
 from easiedge.search.checkpoint import as_content, of_content
@@ -25,7 +26,6 @@ from easiedge.search.lean_training import LeanTraining, Quality, Samples, logits
 from easiedge.search.request import SearchRequest
 from easiedge.search.structure import original
 from easiedge.search.tq import TqResult, tq
-from easiedge.training.one_thread import one_thread
 from easiedge.training.resume.halt import HALT
 from easiedge.unit import FilterGroup
 

@@ -13,8 +13,12 @@ import torch
 from easiedge import kept_memory as module
 from easiedge.errors import NotFiniteError
 from easiedge.kept_memory import kept_memory
+from easiedge.model.filter_groups import find_groups
+from easiedge.scoring.score import score
+from easiedge.surgery.select import select
 from easiedge.training.fit import fit
 from easiedge.training.recipe import Recipe
+from easiedge.unit import Budget
 
 GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 BYTES = 64 << 20
@@ -85,6 +89,21 @@ def test_training_keeps_its_memory(monkeypatch):
     with pytest.raises(NotFiniteError):
         fit(network, [(torch.full((4, 2), torch.nan), batches[0][1])], None, Recipe(epochs=1), progress=False)
     assert module._within == 0
+
+
+def test_choosing_keeps_its_memory(monkeypatch):
+    seen = []
+    network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    groups = find_groups(network, x)
+
+    def scorer(*given, **options):
+        seen.append(module._within)
+        return score(*given, **options)
+
+    monkeypatch.setattr(module, "_glibc", lambda: Silent())
+    select(network, groups, [x], budget=Budget(filters_removed=0.5), chunk=0.5, scorer=scorer)
+    assert set(seen) == {1} and module._within == 0
 
 
 class Silent:

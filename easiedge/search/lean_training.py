@@ -14,10 +14,10 @@ from math import inf
 import torch
 from torch import Tensor, nn
 
+from easiedge.one_thread import one_thread
 from easiedge.search.flat_optimizer import FlatOptimizer
 from easiedge.training.learning_rate import SCHEDULES
 from easiedge.training.loss import classification_loss, distillation_loss
-from easiedge.training.one_thread import one_thread
 from easiedge.training.recipe import Recipe
 
 

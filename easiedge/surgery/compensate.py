@@ -101,7 +101,8 @@ class Compensation:
     """Compensation of one dense network for one mask after the other.
 
     What the dense network says is computed once, and layers whose surroundings an earlier mask left the same are not
-    refitted again (`easiedge.surgery.reuse`).  Arguments as in `compensate`.
+    refitted again (`easiedge.surgery.reuse`).  Arguments as in `compensate`; ``rounded`` as in `NormalEquations`, for networks on
+    the way, which nobody keeps.
     """
 
     def __init__(
@@ -115,9 +116,11 @@ class Compensation:
         seed: int = 0,
         memory: float = MEMORY,
         rebase: bool = True,
+        rounded: bool = False,
     ) -> None:
         check_fit(ridge, positions)
         self.model, self.groups, self.ridge, self.memory, self.rebase = model, list(groups), ridge, memory, rebase
+        self.rounded = rounded
         if not isinstance(batches, Calibration):
             batches = Calibration(batches, memory / 4, "least_squares compensation")
         self.calibration = batches
@@ -196,7 +199,7 @@ class Compensation:
         norm: nn.Module | None,
         rows: Iterator[tuple[Tensor, Tensor, Tensor | None]],
     ) -> tuple[Tensor, Tensor | None]:
-        layer = LeastSquares(module, offset=module.bias is not None or norm is not None)
+        layer = LeastSquares(module, module.bias is not None or norm is not None, self.rounded)
         for a, target, sure in rows:
             layer.add(a, target, sure)
         weight, bias = layer.solve(self.ridge)

@@ -28,16 +28,21 @@ class LeastSquares:
 
     Memory: ``8 * groups * (width**2 + width * outputs)`` bytes, whatever the number of images; three times that to solve.
 
+    Args:
+        module: the layer.
+        offset: whether it has a bias, or a norm that can take one.
+        rounded: as in `NormalEquations`.
+
     Attributes:
         before: squared error of the weights as they are.
     """
 
-    def __init__(self, module: nn.Module, offset: bool) -> None:
+    def __init__(self, module: nn.Module, offset: bool, rounded: bool = False) -> None:
         assert isinstance(module.weight, Tensor)
         self.groups = int(getattr(module, "groups", 1))
         start = module.weight.detach().flatten(1).double().reshape(self.groups, -1, module.weight[0].numel())
         self.width = start.shape[2]
-        self.offset = offset
+        self.offset, self.rounded = offset, rounded
         if offset:
             own = (
                 module.bias.detach().double()
@@ -67,7 +72,7 @@ class LeastSquares:
         self.before += float(error.square().sum(dtype=torch.float64))
         self.few.append((a, error))
         if self.many is not None or sum(a.shape[1] for a, _ in self.few) > self.width * FEW:
-            self.many = self.many or NormalEquations(self.start, self.offset)
+            self.many = self.many or NormalEquations(self.start, self.offset, self.rounded)
             for inputs, errors in self.few:
                 self.many.add(inputs, errors)
             self.few.clear()

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from torch import Tensor
 
+from easiedge.bf16_products import bf16_products
 from easiedge.surgery.pulled import pull_of, solve_pulled
 
-BLOCK = 512  # columns: small enough to skip what lies below A's diagonal, large enough for a fast product
+BLOCK = 256  # columns: small enough to skip what lies below A's diagonal, large enough for a fast product
 
 
 class NormalEquations:
@@ -21,11 +24,12 @@ class NormalEquations:
     Args:
         start: weights ``[groups, outputs, width, and 1 with an offset]`` float64.
         offset: whether a 1 is appended to every input.
+        rounded: float32 may be rounded to bf16 before it is multiplied, where that is faster (`easiedge.bf16_products`).
     """
 
-    def __init__(self, start: Tensor, offset: bool) -> None:
+    def __init__(self, start: Tensor, offset: bool, rounded: bool = False) -> None:
         groups, outputs, unknowns = start.shape
-        self.width, self.offset = unknowns - int(offset), offset
+        self.width, self.offset, self.rounded = unknowns - int(offset), offset, rounded
         self.gram = start.new_zeros(groups, unknowns, unknowns)  # right on and above the diagonal
         self.cross = start.new_zeros(groups, unknowns, outputs)
 
@@ -36,10 +40,11 @@ class NormalEquations:
             self.gram[:, : self.width, self.width] += (ones @ a)[:, 0]
             self.gram[:, self.width, self.width] += a.shape[1]
             self.cross[:, self.width] += (ones @ error)[:, 0]
-        for i in range(0, self.width, BLOCK):
-            block = a[..., i : i + BLOCK]
-            self.gram[:, i : i + block.shape[2], i : self.width] += block.mT @ a[..., i:]
-        self.cross[:, : self.width] += a.mT @ error
+        with bf16_products(a.device) if self.rounded else nullcontext():
+            for i in range(0, self.width, BLOCK):
+                block = a[..., i : i + BLOCK]
+                self.gram[:, i : i + block.shape[2], i : self.width] += block.mT @ a[..., i:]
+            self.cross[:, : self.width] += a.mT @ error
 
     def change(self, ridge: float) -> Tensor:
         """``V - V0``, as ``start`` is shaped; zero where no pull within reason makes the matrix definite."""

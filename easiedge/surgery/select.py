@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from easiedge.errors import EasiEdgeError
+from easiedge.kept_memory import kept_memory
 from easiedge.model.cost import network_cost
 from easiedge.model.device_latency import DeviceLatency
 from easiedge.model.filter_groups import analyse
@@ -41,6 +42,7 @@ COMPENSATIONS = ("none", "least_squares")
 Progress = Callable[[int, int, FilterMask], None]
 
 
+@kept_memory()
 def select(
     model: nn.Module,
     groups: Sequence[FilterGroup],
@@ -192,7 +194,8 @@ def _next_network(
     @cache
     def session() -> Callable[[FilterMask], nn.Module]:  # made when it is first needed: a single chunk never does
         if memory is not None:
-            return Compensation(model, groups, calibration, ridge=ridge, positions=positions, memory=memory).shrink
+            given = model, groups, calibration
+            return Compensation(*given, ridge=ridge, positions=positions, memory=memory, rounded=True).shrink
         walk = analyse(model, images)[0]
         return lambda mask: cut(walk, groups, mask, images)
 

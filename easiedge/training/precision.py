@@ -30,13 +30,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
+from easiedge.bf16_gain import ENOUGH_GAIN, bf16_gain, has_bf16
 from easiedge.errors import TrainingError
 from easiedge.model.count import layer_macs
 from easiedge.model.operations import is_depthwise
-from easiedge.training.bf16_gain import bf16_gain
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +43,6 @@ ENOUGH_MACS = 1_000_000
 """MACs per image from which bf16 pays on a processor that has it."""
 MUCH_DEPTHWISE = 0.04
 """Share of the MACs in depthwise convolutions from which bf16 costs more than it saves on a processor."""
-
-ENOUGH_GAIN = 1.2
-"""How many times faster a convolution must be in bf16 on a processor; bf16 has fewer digits, so it is not taken for nothing."""
 
 _PRECISIONS = ("auto", "bf16-mixed", "32-true")
 
@@ -98,14 +94,6 @@ def choose_precision(
     if told:
         log.info("precision %s: %s", chosen.precision, chosen.reason)
     return chosen
-
-
-def has_bf16() -> str | None:
-    """What multiplies bf16 natively here, the accelerator first; None if nothing does."""
-    if torch.cuda.is_available():
-        return "the GPU" if torch.cuda.is_bf16_supported(including_emulation=False) else None
-    features = torch.cpu.get_capabilities()
-    return next((name for name in ("amx_bf16", "avx512_bf16", "bf16") if features.get(name)), None)
 
 
 def _automatic(network: nn.Module, example_inputs: Tensor | tuple[Tensor, ...]) -> tuple[str, str]:

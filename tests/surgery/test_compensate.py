@@ -16,6 +16,7 @@ from easiedge.model.patches import answers, patches
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import Compensation, compensate
 from easiedge.surgery.least_squares import LeastSquares
+from easiedge.surgery.normal_equations import NormalEquations
 from easiedge.surgery.places import find_places
 from easiedge.surgery.replay import Replay
 from easiedge.surgery.select import select
@@ -369,3 +370,21 @@ def test_what_nothing_reads_is_left_out():
     model, x = Idle().eval(), images(16)
     groups = find_groups(model, x)
     assert compensate(model, groups, random_mask(groups, 0.3), [x])(x).isfinite().all()
+
+
+def test_only_networks_on_the_way_are_rounded(monkeypatch):
+    model, x = network("Residual"), images(32)
+    groups = find_groups(model, x)
+    asked = []
+    make = NormalEquations.__init__
+
+    def noted(self, *given):
+        asked.append(given[2])
+        make(self, *given)
+
+    monkeypatch.setattr(NormalEquations, "__init__", noted)
+    mask = select(model, groups, [x], budget=Budget(filters_removed=0.5), chunk=0.5, compensation="least_squares")
+    assert asked and all(asked)
+    asked.clear()
+    compensate(model, groups, mask, [x])
+    assert asked and not any(asked)

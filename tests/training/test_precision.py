@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from training import tiny
 
+from easiedge.bf16_gain import bf16_gain
 from easiedge.errors import TrainingError
 from easiedge.training import precision
-from easiedge.training.bf16_gain import bf16_gain
 from easiedge.training.precision import choose_precision
 
 X = torch.randn(2, 3, 32, 32)
