@@ -167,7 +167,7 @@ def test_a_damaged_entry_is_scored_again(model, groups, shared, caplog):
 
 def chosen(model, groups, scorer=score, share=0.5, compensation="least_squares", **options):
     return easiedge.select(
-        model, groups, batches(), budget=Budget(filters_removed=share), chunk=0.1, compensation=compensation, scorer=scorer, **options
+        model, groups, batches(), budget=Budget(filters_removed=share), chunk=0.1, compensation=compensation, ridge=1e-3, scorer=scorer, **options
     )  # fmt: skip
 
 
