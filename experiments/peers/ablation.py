@@ -11,8 +11,22 @@ import sys
 
 from run import OURS, SHARED, SHORT, compare, torch_pruning
 
-LR = 0.02  # of fine-tuning in the recipes of CIFAR-10
 WHOLE = "schedule.stopping.unchanged=99"  # W-steps until the last, settled or not
+ONE_SHOT = {
+    "no ADMM": "one_shot",
+    "no ADMM, chosen at once": "one_shot scoring.chunk=1",
+    "no ADMM, single units": "one_shot scoring=taylor_information_gain",
+    "no ADMM, no refit": "one_shot compensation=none",
+    "no ADMM, refit at the end only": "one_shot compensation.interleaved=false",
+    "no ADMM, refit pulled a hundred times less": "one_shot compensation.ridge=0.001",
+    "no ADMM, norms not rebased": "one_shot compensation.rebase=false",
+    "no ADMM, never readjusted": "one_shot compensation.readjust=0",
+    "no ADMM, a tutor": "one_shot recipe.finetune.distillation=0.5",
+    "no ADMM, norms not measured anew": "one_shot ++recipe.finetune.young_norms=false",
+    "no ADMM, learning rate rewound": "one_shot recipe.finetune.lr=${recipe.train.lr}",
+    "L1 layerwise, our refit": "one_shot scoring=l1_magnitude projection=layerwise",
+    "Torch-Pruning Taylor, our refit": torch_pruning("taylor").replace(" compensation=none", ""),
+}
 ADMM = {
     "all of it": "easiedge",
     "one iteration": "easiedge schedule.iterations=1",
@@ -23,44 +37,22 @@ ADMM = {
     "rho 1": "easiedge schedule.rho=1",
     "rho 0.05, 0.1, 0.2": f"easiedge schedule.rho=0.05 schedule.policy._target_=easiedge.admm.IncreasingRho {WHOLE}",
     "chosen at once in each iteration": "easiedge schedule.chunk=1 scoring.chunk=1",
-    "never readjusted": "easiedge schedule.readjust=0",
-    "never readjusted, chosen in coarser turns": "easiedge schedule.readjust=0 schedule.chunk=0.2",
     "single units": "easiedge scoring=taylor_information_gain",
     "no refit": "easiedge compensation=none",
-    "learning rate of the W-steps falls": "easiedge ++recipe.admm.schedule=cosine",
-    "W-steps at twice the learning rate": "easiedge recipe.admm.lr=0.02",
-    "W-steps at a fifth of the learning rate": "easiedge recipe.admm.lr=0.002",
     "a tutor in fine-tuning": "easiedge recipe.finetune.distillation=0.5",
     "a tutor": "easiedge recipe.finetune.distillation=0.5 ++recipe.admm.distillation=0.5",
 }
-ONE_SHOT = {
-    "no ADMM": "one_shot",
-    "no ADMM, chosen at once": "one_shot scoring.chunk=1",
-    "no ADMM, single units": "one_shot scoring=taylor_information_gain",
-    "no ADMM, no refit": "one_shot compensation=none",
-    "no ADMM, refit at the end only": "one_shot compensation.interleaved=false",
-    "no ADMM, norms not rebased": "one_shot compensation.rebase=false",
-    "no ADMM, never readjusted": "one_shot compensation.readjust=0",
-    "no ADMM, a tutor": "one_shot recipe.finetune.distillation=0.5",
-    "no ADMM, norms not measured anew": "one_shot ++recipe.finetune.young_norms=false",
-    "no ADMM, half the learning rate": f"one_shot recipe.finetune.lr={0.5 * LR:g}",
-    "no ADMM, twice the learning rate": f"one_shot recipe.finetune.lr={2 * LR:g}",
-    "no ADMM, learning rate rewound": "one_shot recipe.finetune.lr=${recipe.train.lr}",
-    "L1 layerwise, our refit": "one_shot scoring=l1_magnitude projection=layerwise",
-    "Torch-Pruning Taylor, our refit": torch_pruning("taylor").replace(" compensation=none", ""),
-}
-REFITTED = "iterative compensation=least_squares schedule.epochs=${recipe.admm.epochs}"
+REFITTED = "iterative scoring=joint_information_gain compensation=least_squares schedule.epochs=${recipe.admm.epochs}"
 ITERATIVE = {
-    "removed in three steps": f"{REFITTED} scoring=joint_information_gain schedule.steps=3",
+    "removed in three steps": f"{REFITTED} schedule.steps=3",
     "removed in six steps": OURS["easiedge iterative"],
-    "removed in six steps, single units": f"{REFITTED} schedule.steps=6",
-    "removed in six steps, no refit": "iterative scoring=joint_information_gain schedule.epochs=${recipe.admm.epochs} schedule.steps=6",
+    "removed in six steps, no refit": OURS["easiedge iterative"].replace("least_squares", "none"),
 }
 
 
 def asked() -> list[str]:
     """Overrides of ``easiedge compare``."""
-    methods = ",".join(f"'{name}: {own}'" for name, own in (ADMM | ONE_SHOT | ITERATIVE).items())
+    methods = ",".join(f"'{name}: {own}'" for name, own in (ONE_SHOT | ADMM | ITERATIVE).items())
     varied = "compare.varied=[recipe.finetune.distillation,recipe.finetune.lr,recipe.finetune.young_norms]"
     return [f"compare.methods=[{methods}]", *SHARED, varied]
 
