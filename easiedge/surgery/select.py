@@ -8,7 +8,6 @@ every expansion is taken in a network that still works.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -20,23 +19,22 @@ from easiedge.model.cost import network_cost
 from easiedge.model.device_latency import DeviceLatency
 from easiedge.model.filter_groups import analyse
 from easiedge.model.graph import two_images
-from easiedge.model.restrict import restrict, widen
 from easiedge.projection.budget import limits, reduction
 from easiedge.projection.collapse import SHARE, CollapseGuard
 from easiedge.projection.floors import Floors
-from easiedge.projection.limits import Limits
-from easiedge.projection.project import SCOPES, choose
+from easiedge.projection.project import SCOPES
 from easiedge.projection.ranking import Ranking, check_ranking
 from easiedge.scoring.batches import Batches, inputs_of
 from easiedge.scoring.reference import held_against
 from easiedge.scoring.score import Scorer, accepts, score
 from easiedge.surgery.calibration import Calibration
 from easiedge.surgery.compensate import MEMORY, RIDGE, Compensation
+from easiedge.surgery.course import Course
 from easiedge.surgery.measured_latency import Clock, held, measuring
 from easiedge.surgery.shrink import cut
-from easiedge.surgery.tries import Judge, Part, Way, best_way, dampings, rankings, readjusted, says
-from easiedge.surgery.turns import Turn, fractions, put_back_turns
-from easiedge.unit import Budget, FilterGroup, FilterMask, FilterScores
+from easiedge.surgery.tries import Judge, Part, Way, best_way, dampings, rankings, says
+from easiedge.surgery.turns import Turn, fractions
+from easiedge.unit import Budget, FilterGroup, FilterMask
 
 COMPENSATIONS = ("none", "least_squares")
 Progress = Callable[[int, int, FilterMask], None]
@@ -122,7 +120,6 @@ def select(
     cost = network_cost(model, groups, example, budget, latency)
     floors = Floors(min_units, max_ratio, round_to)
     goal = limits(budget, groups, cost, floors)  # refuse what cannot be reached before any work is done
-    ends = fractions(reduction(budget, cost), chunk)
     fit = compensation == "least_squares"
     tried = dampings(criterion, options, fit), rankings(criterion, ranking, scope, goal, fit)
     most = sum(map(len, tried)) - 1
@@ -131,45 +128,29 @@ def select(
     left_by = partial(
         _next_network, model, groups, example=example, ridge=ridge, positions=positions, memory=memory if fit else None
     )
-    dense = cache(lambda: scorer(model, list(groups), calibration, criterion, **options))
-    turns: dict[Way, list[Turn]] = {}
-
-    def turn(way: Way, mask: FilterMask, fraction: float, scores: FilterScores) -> Turn:
-        here, bounds = restrict(groups, mask), limits(budget, groups, cost, floors, fraction)
-        scores = readjusted(scores, way.readjust)
-        return Turn(mask, widen(choose(scores, here, bounds, scope, way.ranking), mask), scores)
+    course = Course(
+        model, groups, scope, fractions(reduction(budget, cost), chunk),
+        bounds=partial(limits, budget, groups, cost, floors),
+        scored=lambda network, here: scorer(network, here, calibration, criterion, **options),
+        following=partial(left_by, calibration),
+        measured=clock is not None,
+    )  # fmt: skip
+    taken: dict[Way, list[Turn]] = {}
 
     def chosen(way: Way) -> FilterMask:
-        mask, current, done, before = FilterMask.full(groups), model, list[Turn](), len(turns)
-        following = left_by(calibration)  # what a refit keeps lives no longer than the way
-        for step, fraction in enumerate(ends, start=1):
-            done = [past.past() for past in done]  # before the next form is made
-            scores = scorer(current, restrict(groups, mask), calibration, criterion, **options) if done else dense()
-            done.append(turn(way, mask, fraction, scores))
-            del scores
-            mask = done[-1].after
-            if progress is not None:
-                progress(before * len(ends) + step, most * len(ends), mask)
-            if step < len(ends):
-                current = following(mask)
-        turns[way] = done if clock is not None else [past.past() for past in done]
-        return within(way, goal)
-
-    def within(way: Way, bounds: Limits) -> FilterMask:
-        last = turns[way][-1]
-        if bounds is not goal:
-            after = choose(last.scores, restrict(groups, last.before), bounds, scope, way.ranking)
-            last = replace(last, after=widen(after, last.before))
-        return put_back_turns([*turns[way][:-1], last], groups, bounds) if scope == "global" else last.after
+        done, steps = len(taken) * len(course.ends), most * len(course.ends)
+        told = None if progress is None else lambda step, mask: progress(done + step, steps, mask)
+        taken[way] = course.turns(way, told)
+        return course.mask(way, taken[way])
 
     def loss(mask: FilterMask) -> float:
         return judge.loss(left_by(Part(calibration, judged=False))(mask))
 
     judge = Judge(tutor or model, Part(calibration, judged=True))
     best = best_way(*tried, chosen, loss)
-    mask = within(best, goal)
+    mask = course.mask(best, taken[best])
     if clock is not None and goal.has_latency:
-        mask = held(mask, goal, partial(within, best), measuring(model, groups, example, clock))
+        mask = held(mask, goal, partial(course.mask, best, taken[best]), measuring(model, groups, example, clock))
     guard.check(mask, groups)
     if decided is not None:
         decided(best)
