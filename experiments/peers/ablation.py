@@ -22,6 +22,7 @@ ONE_SHOT = {
     "no ADMM, norms not rebased": "one_shot compensation.rebase=false",
     "no ADMM, never readjusted": "one_shot compensation.readjust=0",
     "no ADMM, a tutor": "one_shot recipe.finetune.distillation=0.5",
+    "no ADMM, a tutor and few labels": "one_shot recipe.finetune.distillation=0.9",
     "no ADMM, norms not measured anew": "one_shot ++recipe.finetune.young_norms=false",
     "no ADMM, learning rate rewound": "one_shot recipe.finetune.lr=${recipe.train.lr}",
     "L1 layerwise, our refit": "one_shot scoring=l1_magnitude projection=layerwise",
