@@ -11,8 +11,8 @@ from easiedge.bf16_gain import ENOUGH_GAIN, bf16_gain
 
 
 @contextmanager
-def bf16_products(device: torch.device) -> Iterator[None]:
-    """Within the context products of float32 matrices on ``device`` may round their factors to bf16; they add up in float32.
+def bf16_products(device: torch.device, wanted: bool = True) -> Iterator[None]:
+    """Within the context products of float32 matrices on ``device`` may round their factors to bf16, where that is ``wanted``; they add up in float32.
 
         a' b  becomes  r(a)' r(b)        r(x) = x (1 + e),  |e| <= 2^-8
 
@@ -21,7 +21,7 @@ def bf16_products(device: torch.device) -> Iterator[None]:
     same, since MKL does without AVX-512 there (210 and 100 GFLOPS on one thread).  A GPU may take TF32, which rounds less.  Nothing changes on
     processors that gain nothing by bf16, and in other precisions.  Source: torch.set_float32_matmul_precision.
     """
-    if device.type == "cpu" and bf16_gain() < ENOUGH_GAIN:
+    if not wanted or (device.type == "cpu" and bf16_gain() < ENOUGH_GAIN):
         yield
         return
     before = torch.get_float32_matmul_precision()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from easiedge import bf16_products as module
 from easiedge.bf16_products import bf16_products
+from easiedge.surgery.least_squares import LeastSquares
 from easiedge.surgery.normal_equations import NormalEquations
+from easiedge.surgery.pulled import digits, pull_of, solve_pulled
 
 CPU = torch.device("cpu")
 
@@ -73,3 +75,45 @@ def test_rounded_normal_equations_give_nearly_the_same_weights(offset):
         solved[rounded] = equations.change(ridge=1e-3)
     assert away(solved[True], solved[False]) < 0.02
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+@pytest.mark.usefixtures("faster")
+@pytest.mark.parametrize("positions", [24, 512], ids=["by positions", "by unknowns"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_layer_on_the_way_is_refitted_nearly_as_one_that_is_kept(positions, bias):
+    torch.manual_seed(0)
+    layer = nn.Linear(96, 8, bias=bias)
+    a, wanted = rows()[:positions, None], torch.randn(positions, 8)
+    solved = {}
+    for rounded in (False, True):
+        fit = LeastSquares(layer, bias, rounded)
+        fit.add(a, wanted)
+        solved[rounded] = fit.solve(ridge=0.1)
+    weight, offset = solved[True]
+    assert 0 < away(weight, solved[False][0]) < 0.01
+    assert weight.dtype == torch.float64
+    if bias:
+        assert away(offset, solved[False][1]) < 0.01
+
+
+def test_what_float32_does_not_resolve_is_solved_for_in_float64():
+    assert digits(4608, ridge=0.1, rounded=True) == torch.float32
+    assert digits(4608, ridge=1e-3, rounded=True) == torch.float64
+    assert digits(96, ridge=1e-3, rounded=True) == torch.float64
+    assert digits(96, ridge=0.1, rounded=False) == torch.float64
+
+
+def test_what_rounding_does_to_the_solution_stays_below_the_bound():
+    torch.manual_seed(0)
+    direction = torch.randn(1, 64)
+    a = torch.randn(400, 1) @ direction + 1e-4 * torch.randn(
+        400, 64
+    )  # nearly one direction: the worst that a trace allows
+    right = a.T @ torch.randn(400, 4)
+    for ridge in (1.0, 0.1, 0.01):
+        found = {}
+        for dtype in (torch.float32, torch.float64):
+            matrix = (a.double().T @ a.double())[None]
+            pull = pull_of(matrix.diagonal(dim1=1, dim2=2).sum(1), 64, ridge)
+            found[dtype] = solve_pulled(matrix.to(dtype), pull.to(dtype), right[None].to(dtype))
+        assert away(found[torch.float32], found[torch.float64]) < 64 / ridge * torch.finfo(torch.float32).eps

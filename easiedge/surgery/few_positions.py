@@ -19,8 +19,8 @@ def change_by_positions(inputs: Tensor, errors: Tensor, offset: bool, ridge: flo
     """``V - V0`` ``[groups, outputs, width, and 1 with an offset]``.
 
     Args:
-        inputs: ``[groups, positions, width]`` float64.
-        errors: ``[groups, positions, outputs]`` float64.
+        inputs: ``[groups, positions, width]``, float64 for a network that is kept.
+        errors: ``[groups, positions, outputs]``, as precise.
         offset: whether a 1 is appended to every input.
         ridge: strength of the pull towards the weights as they are.
     """

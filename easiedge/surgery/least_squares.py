@@ -16,9 +16,11 @@ import math
 import torch
 from torch import Tensor, nn
 
+from easiedge.bf16_products import bf16_products
 from easiedge.errors import DataError
 from easiedge.surgery.few_positions import change_by_positions
 from easiedge.surgery.normal_equations import NormalEquations
+from easiedge.surgery.pulled import digits
 
 FEW = 0.5  # positions for each input up to which solving for positions is faster (experiments/compensation/few_positions.py)
 
@@ -64,7 +66,9 @@ class LeastSquares:
             a, targets = a.float(), targets.float()
         a = a.transpose(0, 1)  # [groups, rows, width]
         start = self.start.to(a.dtype)
-        error = targets.reshape(len(targets), self.groups, -1).transpose(0, 1) - a @ start[..., : self.width].mT
+        with bf16_products(a.device, self.rounded):
+            said = a @ start[..., : self.width].mT
+        error = targets.reshape(len(targets), self.groups, -1).transpose(0, 1) - said
         if self.offset:
             error = error - start[..., self.width :].mT
         if sure is not None:
@@ -90,7 +94,9 @@ class LeastSquares:
         if self.many is not None:
             change = self.many.change(ridge)
         else:
-            inputs, errors = (torch.cat(parts, 1).double() for parts in zip(*self.few, strict=True))
-            change = change_by_positions(inputs, errors, self.offset, ridge)
+            dtype = digits(self.width, ridge, self.rounded)
+            inputs, errors = (torch.cat(parts, 1).to(dtype) for parts in zip(*self.few, strict=True))
+            with bf16_products(inputs.device, self.rounded):
+                change = change_by_positions(inputs, errors, self.offset, ridge)
         new = (self.start + change).reshape(-1, self.start.shape[2])
         return (new[:, :-1], new[:, -1]) if self.offset else (new, None)

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 from torch import Tensor
 
 from easiedge.bf16_products import bf16_products
-from easiedge.surgery.pulled import pull_of, solve_pulled
+from easiedge.surgery.pulled import digits, pull_of, solve_pulled
 
 BLOCK = 256  # columns: small enough to skip what lies below A's diagonal, large enough for a fast product
 
@@ -24,7 +22,8 @@ class NormalEquations:
     Args:
         start: weights ``[groups, outputs, width, and 1 with an offset]`` float64.
         offset: whether a 1 is appended to every input.
-        rounded: float32 may be rounded to bf16 before it is multiplied, where that is faster (`easiedge.bf16_products`).
+        rounded: float32 may be rounded to bf16 before it is multiplied, where that is faster (`easiedge.bf16_products`), and the
+            unknowns are solved for in float32, where that is enough (`easiedge.surgery.pulled.digits`).
     """
 
     def __init__(self, start: Tensor, offset: bool, rounded: bool = False) -> None:
@@ -40,7 +39,7 @@ class NormalEquations:
             self.gram[:, : self.width, self.width] += (ones @ a)[:, 0]
             self.gram[:, self.width, self.width] += a.shape[1]
             self.cross[:, self.width] += (ones @ error)[:, 0]
-        with bf16_products(a.device) if self.rounded else nullcontext():
+        with bf16_products(a.device, self.rounded):
             for i in range(0, self.width, BLOCK):
                 block = a[..., i : i + BLOCK]
                 self.gram[:, i : i + block.shape[2], i : self.width] += block.mT @ a[..., i:]
@@ -49,4 +48,5 @@ class NormalEquations:
     def change(self, ridge: float) -> Tensor:
         """``V - V0``, as ``start`` is shaped; zero where no pull within reason makes the matrix definite."""
         squares = self.gram.diagonal(dim1=1, dim2=2)[:, : self.width].sum(1)
-        return solve_pulled(self.gram.clone(), pull_of(squares, self.width, ridge), self.cross).mT
+        pull, dtype = pull_of(squares, self.width, ridge), digits(self.width, ridge, self.rounded)
+        return solve_pulled(self.gram.to(dtype, copy=True), pull.to(dtype), self.cross.to(dtype)).mT.to(self.gram)

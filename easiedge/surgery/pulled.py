@@ -8,6 +8,19 @@ from torch import Tensor
 STRONGER = 12  # times that the pull is made ten times stronger for a matrix that rounding has left indefinite; then all is zero
 
 
+ENOUGH = 0.01
+"""Relative error in the worst case up to which a network on the way is solved for in float32."""
+
+
+def digits(width: int, ridge: float, rounded: bool) -> torch.dtype:
+    """float32 where ``rounded`` and precise enough, else float64.
+
+    No eigenvalue of a matrix exceeds its trace, which is width / ridge times the pull, so that rounding moves the solution by
+    ``width / ridge * eps`` of itself at most, in the first order.
+    """
+    return torch.float32 if rounded and width / ridge * torch.finfo(torch.float32).eps < ENOUGH else torch.float64
+
+
 def pull_of(squares: Tensor, width: int, ridge: float) -> Tensor:
     """``ridge`` times the mean of ``width`` sums of squares ``[groups]``; 1 where there is no input at all, so that weights stay."""
     pull = ridge * squares / width
